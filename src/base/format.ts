@@ -6,10 +6,10 @@ export function formatMs(ms: number): string {
   const size = Math.abs(ms);
   if (size < 1) return `${trim(ms, 2)} ms`;
   if (size < 100) return `${trim(ms, 1)} ms`;
-  if (size < 1000) return `${Math.round(ms)} ms`;
-  if (size < 60_000) return `${trim(ms / 1000, 2)} s`;
-  const minutes = Math.trunc(ms / 60_000);
-  return `${minutes} min ${Math.round((ms - minutes * 60_000) / 1000)} s`;
+  if (size < 999.5) return `${Math.round(ms)} ms`;
+  if (size < 59_995) return `${trim(ms / 1000, 2)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.trunc(seconds / 60)} min ${seconds % 60} s`;
 }
 
 /** A share as a percentage, cut and never rounded up: 0.99996 is `99.99 %`, only 1 is `100 %`. */
@@ -30,6 +30,33 @@ export function formatBytes(bytes: number): string {
 /** A count with thousands separated by commas. */
 export function formatCount(count: number): string {
   return trim(count, 2).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+}
+
+export type FormatUnit = 'ms' | 'bytes' | 'share' | 'count' | 'per-second' | 'factor';
+
+/** A measured number in its unit; a number that is not there is called `absent`. */
+export function formatValue(
+  value: number | null | undefined,
+  unit: FormatUnit,
+  absent = 'not measured',
+): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return absent;
+  switch (unit) {
+    case 'ms':
+      return formatMs(value);
+    case 'bytes':
+      return formatBytes(value);
+    case 'share':
+      return formatRatio(value);
+    case 'count':
+      return formatCount(value);
+    case 'per-second':
+      return `${formatCount(value)}/s`;
+    case 'factor':
+      return `${trim(value, 2)} x`;
+    default:
+      return String(value);
+  }
 }
 
 function trim(value: number, digits: number): string {

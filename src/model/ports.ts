@@ -239,6 +239,8 @@ export interface ReportOutput {
   file(name: string, content: string): void;
   /** The process's result stream. */
   stdout(text: string): void;
+  /** Adds Markdown to the summary page of the CI job, where there is one. */
+  stepSummary?(markdown: string): void;
   readonly color: boolean;
   readonly dir: string;
 }

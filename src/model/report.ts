@@ -144,6 +144,10 @@ export const reportSchema = z
       unattributed: z.number(),
     }),
     faults: z.array(faultSchema),
+    faultKinds: z
+      .record(z.string(), z.object({ label: z.string(), light: z.string(), dark: z.string() }))
+      .optional()
+      .describe('Name and chart colours (light and dark page) of each fault kind that the run used'),
     workers: z.array(workerSchema),
     phases: z.array(phaseSchema),
     balance: z.object({
