@@ -27,8 +27,8 @@ export interface FaultSpec {
 /** When a fault fires, ms from the start of the chaos phase. */
 export type Schedule =
   | { readonly type: 'at'; readonly atMs: readonly number[] }
-  /** Every `everyMs`, each shifted by up to +-`jitter` x `everyMs` / 2. */
-  | { readonly type: 'every'; readonly everyMs: number; readonly jitter: number }
+  /** At `startMs` and then every `everyMs`, each shifted by up to +-`jitter` x `everyMs` / 2. */
+  | { readonly type: 'every'; readonly everyMs: number; readonly startMs: number; readonly jitter: number }
   /** Independent arrivals, on average one each `meanMs`, never two within `minGapMs`. */
   | { readonly type: 'poisson'; readonly meanMs: number; readonly minGapMs: number }
   /** `count` injections spread evenly over `spreadMs` from `atMs`. */
@@ -39,6 +39,9 @@ export interface ScheduledFault {
   readonly name: string;
   readonly fault: FaultSpec;
   readonly schedule: Schedule;
-  /** Injections outside of this part of the chaos phase are left out; `null` for all of it. */
+  /**
+   * Injections outside of this part of the chaos phase are left out; `null` for all of it. A `toMs` <= 0 counts back
+   * from the end of the phase, so that it holds for every `--duration`.
+   */
   readonly window: { readonly fromMs: number; readonly toMs: number } | null;
 }

@@ -1,0 +1,21 @@
+import type { Expectation, FaultSpec } from '../model/fault.ts';
+
+/** A hang that lasts this long should be noticed: heartbeats and health checks run at a second or so. */
+const NOTICED_HANG_MS = 2000;
+
+/** What a good supervisor does about a fault whose scenario does not say. */
+export function defaultExpect({ kind, params, select, holdMs }: Omit<FaultSpec, 'expect'>): Expectation {
+  // Nobody inside of the target replaces its primary.
+  if (select.pick === 'primary') return 'any';
+  switch (kind) {
+    case 'kill':
+      return 'replaced';
+    case 'freeze':
+    case 'block':
+      return holdMs !== null && holdMs >= NOTICED_HANG_MS ? 'replaced' : 'survives';
+    case 'memory-spike':
+      return params['bytes'] === null ? 'replaced' : 'survives';
+    default:
+      return 'any';
+  }
+}

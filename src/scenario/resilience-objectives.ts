@@ -1,0 +1,25 @@
+/**
+ * The objectives of the shipped scenarios. They need no tuning: each follows from physics (a request in flight on a
+ * killed worker is lost, no other), from what was asked for (N workers), or from the run's own baseline.
+ *
+ * @param options `recoveryExcess`: how long recovery may take beyond what the fault itself makes unavoidable, default 5 s
+ */
+export function resilienceObjectives(options: { readonly recoveryExcess?: string } = {}): string[] {
+  return [
+    'errors.unattributed == 0',
+    'responses.wrong == 0',
+    'outage.avoidable < 1s',
+    `recovery.excess < ${options.recoveryExcess ?? '5s'}`,
+    'workers.missing@recovery == 0',
+    'workers.excess == 0',
+    'workers.unexpectedExits == 0',
+    'generations.silent == 0',
+    'generations.slowdown < 3',
+    'latency.ratio@recovery < 3',
+    'throughput.ratio@recovery >= 0.95',
+    'primary.exits == 0',
+    'primary.fds.growth < 64',
+    'primary.memory.growth < 64MB',
+    'leftovers == 0',
+  ];
+}
