@@ -85,6 +85,8 @@ export interface TargetContext {
   readonly logFile: string;
   /** WORKERS and WEB_CONCURRENCY. */
   readonly workers: number;
+  /** The path that is asked to find out whether the server answers. */
+  readonly probePath: string;
   readonly runId: string;
 }
 

@@ -1,0 +1,249 @@
+import type { Guardian, ProcessExit, ProcessId, Recorder, RunClock } from '../model/ports.ts';
+import { identify, isDead, openDescriptors, processTree, readProcess } from '../runtime/process-table.ts';
+import { poll } from '../runtime/wait.ts';
+import type { AgentEvent } from './agent-hub.ts';
+import { WorkerTable } from './worker-table.ts';
+
+/** How often known processes are looked at; the agents' lines tell sooner, this is the floor. */
+const SCAN_MS = 50;
+/** How often the whole tree is listed for the guardian, and descriptors and memory are read. */
+const TREE_MS = 250;
+const RESOURCES_MS = 500;
+/** A closed line is confirmed by the process table within this time; a zombie may still hold its sockets meanwhile. */
+const CONFIRM_MS = 250;
+/** The supervisor's word on how a worker ended is waited for at most this long. */
+const EXIT_FACTS_MS = 300;
+/** Without an agent, a worker process that has lived this long is taken to be listening. */
+const ASSUME_LISTENING_MS = 500;
+
+/** How the workers of this target are recognised. */
+export type WatchMode = 'cluster' | 'processes' | 'tree';
+
+interface Tracked {
+  readonly id: ProcessId;
+  readonly exit: Promise<ProcessExit>;
+  readonly resolve: (exit: ProcessExit) => void;
+  ended: boolean;
+  closedAtMs: number | null;
+}
+
+export interface Listener {
+  readonly pid: number;
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface WatchOptions {
+  readonly clock: RunClock;
+  readonly record: Recorder;
+  readonly guardian: Guardian;
+  readonly rootPid: number;
+}
+
+/** Follows the processes of one target: what the agents tell, confirmed and completed by the process table. */
+export class TargetWatch {
+  readonly table: WorkerTable;
+  mode: WatchMode = 'cluster';
+  lastChangeAtMs: number;
+  scheduling: 'rr' | 'none' | 'unknown' = 'unknown';
+  /** Processes with an agent that are neither primary nor cluster worker, by pid. */
+  readonly singles = new Map<number, { readonly ppid: number; readonly argv1: string }>();
+  readonly listeners: Listener[] = [];
+  /** Every process that was ever seen in the tree. */
+  readonly seen = new Map<number, ProcessId>();
+  readonly #options: WatchOptions;
+  readonly #tracked = new Map<number, Tracked>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #primary: ProcessId | null = null;
+  #stopping = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.table = new WorkerTable(options.record);
+    this.lastChangeAtMs = options.clock.now();
+    this.#every(SCAN_MS, () => this.#scan());
+    this.#every(TREE_MS, () => this.#scanTree());
+    this.#every(RESOURCES_MS, () => this.#sampleResources());
+  }
+
+  primary(): ProcessId | null {
+    return this.#primary;
+  }
+
+  /** Resolves when that process is dead; at once for one that was never seen. */
+  exited(pid: number): Promise<ProcessExit> {
+    return this.#tracked.get(pid)?.exit ?? Promise.resolve({ code: null, signal: null, atMs: this.#now() });
+  }
+
+  /** From now on every exit is ours. */
+  expectStop(): void {
+    this.#stopping = true;
+    this.table.expectAll('stop');
+    if (this.#primary) this.table.expectExit(this.#primary.pid, 'stop');
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  onAgentEvent(event: AgentEvent): void {
+    switch (event.type) {
+      case 'hello': {
+        const { role, ppid, argv1, loadedAtMs } = event.hello;
+        if (role === 'primary') this.#setPrimary(event.pid, event.hello.scheduling);
+        if (role === 'single') this.singles.set(event.pid, { ppid, argv1: argv1 ?? '' });
+        else this.singles.delete(event.pid);
+        if (role === 'worker') this.#spawned(event.pid, loadedAtMs);
+        return;
+      }
+      case 'listening':
+        this.listeners.push({ pid: event.pid, address: event.address, port: event.port });
+        if (this.mode === 'processes' && this.singles.has(event.pid)) this.#spawned(event.pid, event.atMs);
+        return this.#listening(event.pid, event.atMs);
+      case 'fork':
+        this.#setPrimary(event.pid, null);
+        return this.#spawned(event.workerPid, event.atMs);
+      case 'online':
+        return this.table.online(event.workerPid, event.atMs);
+      case 'worker-listening':
+        if (event.port !== null) this.#listening(event.workerPid, event.atMs);
+        return;
+      case 'worker-exit':
+        this.#options.record({ type: 'worker.noticed', pid: event.workerPid }, event.atMs);
+        return this.#ended(event.workerPid, { code: event.code, signal: event.signal, atMs: event.atMs });
+      case 'closed':
+        return void this.#confirmDeath(event.pid, event.atMs);
+      case 'disconnect':
+        return;
+    }
+  }
+
+  /** No agent speaks of workers: take these processes, and their later siblings, for them. */
+  adopt(mode: 'processes' | 'tree', primary: ProcessId | null, workers: readonly ProcessId[]): void {
+    this.mode = mode;
+    if (primary) this.#setPrimary(primary.pid, null);
+    for (const worker of workers) {
+      this.#spawned(worker.pid, this.#now());
+      this.#listening(worker.pid, this.#now());
+    }
+  }
+
+  #setPrimary(pid: number, scheduling: 'rr' | 'none' | null): void {
+    if (scheduling !== null) this.scheduling = scheduling;
+    if (this.#primary !== null) return;
+    const id = identify(pid);
+    if (id === null) return;
+    this.#primary = id;
+    this.#track(id);
+    this.#options.record({ type: 'primary.up', pid });
+  }
+
+  #spawned(pid: number, atMs: number): void {
+    const id = identify(pid) ?? { pid, startTime: '' };
+    this.#track(id);
+    this.table.spawned(id, atMs);
+    if (this.#stopping) this.table.expectExit(pid, 'stop');
+    this.#changed();
+  }
+
+  #listening(pid: number, atMs: number): void {
+    this.table.listening(pid, atMs);
+    this.#changed();
+  }
+
+  #track(id: ProcessId): void {
+    const known = this.#tracked.get(id.pid);
+    if (known && known.id.startTime === id.startTime) return;
+    let resolve: (exit: ProcessExit) => void = () => {};
+    const exit = new Promise<ProcessExit>((done) => {
+      resolve = done;
+    });
+    this.#tracked.set(id.pid, { id, exit, resolve, ended: false, closedAtMs: null });
+    this.seen.set(id.pid, id);
+  }
+
+  #scan(): void {
+    for (const { id, ended } of this.#tracked.values()) {
+      if (!ended && isDead(id)) void this.#deadWithoutFacts(id.pid, this.#now());
+    }
+    if (this.mode !== 'tree' || this.#primary === null) return;
+    for (const worker of this.table.alive()) {
+      if (worker.listeningAtMs === null && this.#now() - worker.spawnedAtMs > ASSUME_LISTENING_MS) {
+        this.#listening(worker.pid, this.#now());
+      }
+    }
+  }
+
+  #scanTree(): void {
+    const tree = processTree(this.#options.rootPid);
+    for (const row of tree) {
+      if (row.state !== 'Z') this.seen.set(row.pid, { pid: row.pid, startTime: row.startTime });
+      if (this.mode === 'tree' && row.ppid === this.#primary?.pid && row.state !== 'Z') {
+        if (this.table.get(row.pid)?.startTime !== row.startTime) this.#spawned(row.pid, this.#now());
+      }
+    }
+    for (const [pid, id] of this.seen) if (isDead(id)) this.seen.delete(pid);
+    this.#options.guardian.track([...this.seen.values()]);
+  }
+
+  #sampleResources(): void {
+    const workers = this.table.slots().filter((worker) => !worker.exited);
+    for (const id of [this.#primary, ...workers]) {
+      if (id === null || this.#tracked.get(id.pid)?.ended) continue;
+      const row = readProcess(id.pid);
+      const fds = openDescriptors(id.pid);
+      if (row === null || row.startTime !== id.startTime || fds === null) continue;
+      const role = id === this.#primary ? 'primary' : 'worker';
+      this.#options.record({ type: 'resources', pid: id.pid, role, rssBytes: row.rssBytes, fds });
+    }
+  }
+
+  async #confirmDeath(pid: number, closedAtMs: number): Promise<void> {
+    const tracked = this.#tracked.get(pid);
+    if (!tracked || tracked.ended) return;
+    const dead = await poll(() => isDead(tracked.id) || undefined, { everyMs: 2, deadlineMs: CONFIRM_MS });
+    if (!dead) return;
+    tracked.closedAtMs = closedAtMs;
+    await this.#deadWithoutFacts(pid, closedAtMs);
+  }
+
+  /** Dead for sure; how, only the supervisor's own agent can say, and not if it is hung or dead itself. */
+  async #deadWithoutFacts(pid: number, atMs: number): Promise<void> {
+    const tracked = this.#tracked.get(pid);
+    if (!tracked || tracked.ended) return;
+    tracked.closedAtMs ??= atMs;
+    const told = this.mode === 'cluster' && pid !== this.#primary?.pid && this.#primary !== null;
+    if (told) await poll(() => tracked.ended || undefined, { everyMs: 10, deadlineMs: EXIT_FACTS_MS });
+    this.#ended(pid, { code: null, signal: null, atMs: tracked.closedAtMs });
+  }
+
+  #ended(pid: number, exit: ProcessExit): void {
+    const tracked = this.#tracked.get(pid);
+    if (!tracked || tracked.ended) return;
+    tracked.ended = true;
+    const facts = { ...exit, atMs: Math.min(exit.atMs, tracked.closedAtMs ?? exit.atMs) };
+    if (pid === this.#primary?.pid) {
+      const expected = this.#stopping ? 'stop' : this.table.expectation(pid);
+      this.#options.record(
+        { type: 'primary.exit', pid, code: facts.code, signal: facts.signal, expected },
+        facts.atMs,
+      );
+    } else {
+      this.table.exited(pid, facts);
+    }
+    tracked.resolve(facts);
+    this.#changed();
+  }
+
+  #every(ms: number, look: () => void): void {
+    this.#timers.push(setInterval(look, ms));
+  }
+
+  #changed(): void {
+    this.lastChangeAtMs = this.#now();
+  }
+
+  #now(): number {
+    return this.#options.clock.now();
+  }
+}
