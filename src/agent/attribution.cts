@@ -1,0 +1,30 @@
+/** Tells the load who answered: one more header line in each HTTP/1 response of this process. */
+import type * as Http from 'node:http';
+
+const http = require('node:http') as typeof Http;
+
+type StoreHeader = (this: unknown, firstLine: unknown, headers: unknown) => unknown;
+
+let installed = false;
+
+/**
+ * Adds `x-chaos-worker: <pid>` where Node writes a response's head: the app's own view of its headers stays as it
+ * is, and nothing is done per request but one concatenation. `_storeHeader` is internal, so a Node without it, or
+ * with another first argument, serves without attribution.
+ */
+function attributeResponses(): void {
+  if (installed) return;
+  installed = true;
+  const prototype = http.ServerResponse.prototype as unknown as { _storeHeader?: StoreHeader };
+  const original = prototype._storeHeader;
+  if (typeof original !== 'function' || original.length !== 2) return;
+  const line = `x-chaos-worker: ${process.pid}\r\n`;
+  prototype._storeHeader = function _storeHeader(firstLine, headers) {
+    const isHead = typeof firstLine === 'string' && firstLine.endsWith('\r\n');
+    return original.call(this, isHead ? firstLine + line : firstLine, headers);
+  };
+}
+
+const attribution = { attributeResponses };
+export type Attribution = typeof attribution;
+module.exports = attribution;
