@@ -27,7 +27,7 @@ if (existsSync('src/report-app/main.ts')) {
   });
 }
 
-const { jsonSchemas } = await import('../dist/model/json-schemas.js');
+const { jsonSchemas } = await import('../dist/scenario/json-schemas.js');
 mkdirSync('schema', { recursive: true });
 for (const [name, schema] of Object.entries(jsonSchemas())) {
   writeFileSync(`schema/${name}.json`, `${JSON.stringify(schema, null, 2)}\n`);
