@@ -149,7 +149,8 @@ class Run {
     let load: LoadHandle | null = null;
     this.teardown.push('stopping the load', async () => {
       this.#phase = 'stop';
-      await load?.stop();
+      const summary = await load?.stop();
+      if (summary) this.#ports.record({ type: 'load.end', ...summary });
     });
     load = await this.#ports.load.start(spec, {
       ...this.#ports.loadContext,
