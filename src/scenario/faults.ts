@@ -30,7 +30,7 @@ export interface MemorySpikeOptions extends CommonOptions {
   /** `heap` (default): objects in the V8 heap. `off-heap`: touched buffers. */
   readonly where?: 'heap' | 'off-heap';
   /** How much; `'limit'`: until the worker dies of it. */
-  readonly size: Size | 'limit';
+  readonly size: Size;
   /** How long the memory is kept; to the limit: how long the worker may take to die of it, default 15 s. */
   readonly hold?: Duration;
 }

@@ -90,5 +90,16 @@ export function scenarioSchema(context: ScenarioContext) {
     phases,
     faults: faultsSchema(context.kinds),
     objectives: objectivesSchema(context.metrics).prefault(resilienceObjectives()),
-  }).transform(({ $schema: _, ...scenario }): Scenario => scenario);
+  }).transform(
+    ({ name, description, seed, target, load, phases, faults, objectives }): Scenario => ({
+      name,
+      description,
+      seed,
+      target,
+      load,
+      phases,
+      faults,
+      objectives,
+    }),
+  );
 }

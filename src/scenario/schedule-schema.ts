@@ -51,6 +51,8 @@ export const scheduleSchema = oneKindOf(
       return { type: 'poisson', meanMs: input.mean, minGapMs: input.minGap };
     case 'burst':
       return { type: 'burst', atMs: input.at, count: input.count, spreadMs: input.spread };
+    default:
+      return unreachable(input);
   }
 });
 
