@@ -43,14 +43,11 @@ export async function prepareScenarios(
   names: readonly string[],
   overrides: Overrides,
 ): Promise<readonly PreparedScenario[]> {
-  const files = findScenarios(names.length > 0 ? names : ['scenarios'], {
-    cwd: cli.cwd,
-    packageDir: cli.packageDir,
-  });
+  const files = findScenarios(names, { cwd: cli.cwd, shippedDir: join(cli.packageDir, 'scenarios') });
   const prepared: PreparedScenario[] = [];
   for (const path of files) {
     const file = relative(cli.cwd, path).startsWith('..') ? path : relative(cli.cwd, path);
-    const input = await loadScenarioModule(path, { self });
+    const input = await loadScenarioModule(path, { modules: { 'cluster-chaos': self } });
     const validated = validateScenario(input, {
       file,
       cwd: cli.cwd,

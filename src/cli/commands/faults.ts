@@ -1,7 +1,10 @@
+import type { Command } from 'commander';
 import { z } from 'zod';
 import { ChaosError } from '../../base/errors.ts';
 import { nearest } from '../../base/nearest.ts';
+import { builtinFaults } from '../../faults/registry.ts';
 import type { FaultKind } from '../../model/ports.ts';
+import type { CliContext } from '../context.ts';
 
 /** What the list needs of a kind; `inject` is not called. */
 export type DescribedKind = Pick<FaultKind, 'kind' | 'summary' | 'needs' | 'params'>;
@@ -77,4 +80,15 @@ function allowed(property: Property): string {
   // zod bounds every integer by what a double can count to, which says nothing to people.
   if (minimum === undefined || maximum === undefined || maximum >= Number.MAX_SAFE_INTEGER) return type;
   return `${type} ${minimum}..${maximum}`;
+}
+
+/** `chaos faults`: the fault kinds, or one with its parameters. */
+export function registerFaults(program: Command, cli: CliContext): void {
+  program
+    .command('faults')
+    .description('list the fault kinds, or one with its parameters')
+    .argument('[kind]', 'a fault kind')
+    .action((kind: string | undefined) => {
+      cli.stdout.write(renderFaults(builtinFaults.values(), kind));
+    });
 }

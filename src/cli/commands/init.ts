@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
 import { ChaosError, messageOf } from '../../base/errors.ts';
+import type { CliContext } from '../context.ts';
 import { CI_TEMPLATE, scenarioTemplate } from './init-templates.ts';
 
 export interface InitFile {
@@ -71,4 +73,17 @@ function read(file: string): string | null {
     // Anything but "not there" (a folder, no permission) is there, and must not be written over.
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? null : '';
   }
+}
+
+/** `chaos init`: a first scenario for the project's own server, and a CI job. */
+export function registerInit(program: Command, cli: CliContext): void {
+  program
+    .command('init')
+    .description('write a first scenario for the server of this project, and a CI job')
+    .action(() => {
+      const files = initFiles(cli.cwd);
+      writeInitFiles(cli.cwd, files);
+      for (const { path } of files) cli.stdout.write(`wrote ${path}\n`);
+      cli.stdout.write(`next: look it over, then run\n  npx chaos run ${files[0]?.path ?? ''}\n`);
+    });
 }
