@@ -64,14 +64,13 @@ function onFrame(socket: Net.Socket, frame: HubFrame): void {
   renewLease(LEASE_MS, () => renewLease(LEASE_GRACE_MS, healAll));
   if (frame.t !== 'command') return;
   const { id, name, params } = frame;
-  const refuse = (error: string): void => send(socket, { t: 'result', id, ok: false, error });
+  const answer = (evidence: WireRecord): void => send(socket, { t: 'result', id, ok: true, evidence });
   if (name === 'ping-main') {
     const waitMs = typeof params['waitMs'] === 'number' ? params['waitMs'] : 0;
-    const answer = (evidence: WireRecord): void => send(socket, { t: 'result', id, ok: true, evidence });
     return pings.ask(waitMs, answer);
   }
   if (name === 'block') {
-    if (block?.blockedMs === null) return refuse(`the main thread is already blocked by ${block.id}`);
+    if (block?.blockedMs === null) return answer({ refused: `it is already blocked by ${block.id}` });
     block = { id: String(params['id'] ?? ''), serial: ++serial, command: id, heal: null, blockedMs: null };
     Atomics.store(cells, SLOT_BLOCK, serial);
   }

@@ -11,7 +11,8 @@ const DEATH_CONFIRM_MS = 1000;
 /** What came of asking the agent to do something. */
 export type Deed =
   | { readonly done: true; readonly atMs: number; readonly evidence: Evidence }
-  | { readonly done: false; readonly atMs: number; readonly reason: string };
+  /** `never`: the agent refused; otherwise it may yet get to it, and must be told to heal. */
+  | { readonly done: false; readonly atMs: number; readonly reason: string; readonly never: boolean };
 
 /** Has the agent do it; `atMs` is the agent's own time of the deed, on the run's clock, or now where it told none. */
 export async function doByAgent(
@@ -20,13 +21,14 @@ export async function doByAgent(
   command: { readonly name: string; readonly params: Evidence },
 ): Promise<Deed> {
   const askedAtMs = clock.now();
-  const fail = (reason: string): Deed => ({ done: false, atMs: askedAtMs, reason });
-  if (victim.agent === null) return fail(`there is no agent in pid ${victim.pid}`);
+  const fail = (reason: string, never = false): Deed => ({ done: false, atMs: askedAtMs, reason, never });
+  if (victim.agent === null) return fail(`there is no agent in pid ${victim.pid}`, true);
   const answer = victim.agent.command(command.name, command.params, AGENT_DEADLINE_MS);
   const waited = await until(answer, { deadlineMs: AGENT_DEADLINE_MS, signal });
   if (waited.how === 'failed') return fail(messageOf(waited.error));
   if (waited.how !== 'done') return fail(`${command.name}: ${waited.how} before the agent answered`);
   const evidence = waited.value;
+  if (typeof evidence['refused'] === 'string') return fail(evidence['refused'], true);
   const atMs = typeof evidence['atMs'] === 'number' ? evidence['atMs'] - clock.zeroMs : askedAtMs;
   return { done: true, atMs, evidence };
 }

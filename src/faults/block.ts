@@ -3,7 +3,7 @@ import { messageOf } from '../base/errors.ts';
 import type { Evidence } from '../model/journal.ts';
 import type { Effect, FaultContext, FaultKind, Victim } from '../model/ports.ts';
 import { didYouMean, gotAllowed } from '../scenario/schema-parts.ts';
-import { AGENT_DEADLINE_MS, agentFaultId, doByAgent, healByAgent } from './agent-deed.ts';
+import { AGENT_DEADLINE_MS, agentFaultId, doByAgent, healByAgent, notInjected } from './agent-deed.ts';
 import { faultParams } from './params.ts';
 import { once, until } from './until.ts';
 
@@ -35,6 +35,7 @@ export const block: FaultKind<z.infer<typeof params>> = {
     const id = agentFaultId(victim, context);
     const command = { name: 'block', params: { id, idle: mode === 'idle', forMs: null } };
     const deed = await doByAgent(victim, context, command);
+    if (!deed.done && deed.never) return notInjected(deed.atMs, deed.reason);
     // Set when healing began: then the proof is what the main thread itself measured.
     let healed: Promise<Evidence> | null = null;
     const prove = async (): Promise<Effect> => {

@@ -4,7 +4,7 @@ import type { Evidence } from '../model/journal.ts';
 import type { FaultContext, FaultKind, Victim } from '../model/ports.ts';
 import { poll } from '../runtime/wait.ts';
 import { didYouMean, gotAllowed } from '../scenario/schema-parts.ts';
-import { agentFaultId, doByAgent, healByAgent } from './agent-deed.ts';
+import { agentFaultId, doByAgent, healByAgent, notInjected } from './agent-deed.ts';
 import { createMemoryGauge, type MemoryGauge } from './memory-gauge.ts';
 import { faultParams, wholeOrNull } from './params.ts';
 import { isGone, once } from './until.ts';
@@ -49,6 +49,7 @@ export const memorySpike: FaultKind<z.infer<typeof params>> = {
         ? { name: 'heap-spike', params: { id, bytes } }
         : { name: 'off-heap-spike', params: { id, bytes, touched: true } };
     const deed = await doByAgent(victim, context, command);
+    if (!deed.done && deed.never) return notInjected(deed.atMs, deed.reason);
     if (deed.done) gauge.begin(deed.evidence);
     const healing = new AbortController();
     return {
