@@ -21,7 +21,7 @@ export type PlanSource = Pick<Scenario, 'name' | 'faults'> & {
  */
 export function makePlan(source: PlanSource, seed: string | number, workers: number): Plan {
   const rng = seededRng(seed);
-  const { chaosMs } = source.phases;
+  const chaosMs = Math.round(source.phases.chaosMs);
   const faults = source.faults
     .flatMap((fault) => planFault(fault, { chaosMs, workers, rng: rng.fork(fault.name) }))
     .sort(byTimeThenId);
