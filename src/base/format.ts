@@ -9,7 +9,8 @@ export function formatMs(ms: number): string {
   if (size < 999.5) return `${Math.round(ms)} ms`;
   if (size < 59_995) return `${trim(ms / 1000, 2)} s`;
   const seconds = Math.round(ms / 1000);
-  return `${Math.trunc(seconds / 60)} min ${seconds % 60} s`;
+  const rest = seconds % 60 === 0 ? '' : ` ${seconds % 60} s`;
+  return `${Math.trunc(seconds / 60)} min${rest}`;
 }
 
 /** A share as a percentage, cut and never rounded up: 0.99996 is `99.99 %`, only 1 is `100 %`. */
