@@ -119,8 +119,10 @@ export class Injector {
     if (active.fault.holdMs === null) await this.#heal(active);
   }
 
+  /** At the end of its hold, or as soon as somebody else has ended all its victims. */
   async #healAfter(active: Active, atMs: number): Promise<void> {
-    await this.#ports.clock.sleep(atMs - this.#ports.clock.now(), this.#ended.signal);
+    const gone = Promise.all(active.victims.map((victim) => victim.exited));
+    await Promise.race([this.#ports.clock.sleep(atMs - this.#ports.clock.now(), this.#ended.signal), gone]);
     await this.#heal(active);
   }
 

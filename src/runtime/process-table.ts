@@ -63,15 +63,18 @@ export function signalProcess(id: ProcessId, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** The process and all that descend from it, parents first. */
-export function processTree(root: number): readonly ProcessRow[] {
+/**
+ * The process and all that descend from it, parents first. `thorough` also finds children that were forked by another
+ * thread than the main one, at four times the cost.
+ */
+export function processTree(root: number, thorough = true): readonly ProcessRow[] {
   const rows: ProcessRow[] = [];
   const queue = [root];
   for (let pid = queue.shift(); pid !== undefined; pid = queue.shift()) {
     const row = readProcess(pid);
     if (row === null) continue;
     rows.push(row);
-    queue.push(...childrenOf(pid));
+    queue.push(...childrenOf(pid, thorough));
   }
   return rows;
 }
@@ -104,10 +107,10 @@ export function openDescriptors(pid: number): number | null {
   }
 }
 
-function childrenOf(pid: number): number[] {
+function childrenOf(pid: number, thorough: boolean): number[] {
   let threads: string[];
   try {
-    threads = readdirSync(`/proc/${pid}/task`);
+    threads = thorough ? readdirSync(`/proc/${pid}/task`) : [String(pid)];
   } catch {
     // It ended while we looked.
     return [];

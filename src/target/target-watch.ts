@@ -8,6 +8,8 @@ import { WorkerTable } from './worker-table.ts';
 const SCAN_MS = 50;
 /** How often the whole tree is listed for the guardian, and descriptors and memory are read. */
 const TREE_MS = 250;
+/** Each so many looks at the tree also search the threads that are not the main one. */
+const THOROUGH_EACH = 10;
 const RESOURCES_MS = 500;
 /** A closed line is confirmed by the process table within this time; a zombie may still hold its sockets meanwhile. */
 const CONFIRM_MS = 250;
@@ -56,6 +58,7 @@ export class TargetWatch {
   readonly #timers: NodeJS.Timeout[] = [];
   #primary: ProcessId | null = null;
   #stopping = false;
+  #looks = 0;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -82,8 +85,12 @@ export class TargetWatch {
     if (this.#primary) this.table.expectExit(this.#primary.pid, 'stop');
   }
 
+  /** Ends the watch; what died meanwhile is recorded, though nobody is left to say how. */
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
+    for (const { id, ended, closedAtMs } of this.#tracked.values()) {
+      if (!ended && isDead(id)) this.#ended(id.pid, { code: null, signal: null, atMs: closedAtMs ?? this.#now() });
+    }
   }
 
   onAgentEvent(event: AgentEvent): void {
@@ -175,7 +182,7 @@ export class TargetWatch {
   }
 
   #scanTree(): void {
-    const tree = processTree(this.#options.rootPid);
+    const tree = processTree(this.#options.rootPid, this.#looks++ % THOROUGH_EACH === 0);
     for (const row of tree) {
       if (row.state !== 'Z') this.seen.set(row.pid, { pid: row.pid, startTime: row.startTime });
       if (this.mode === 'tree' && row.ppid === this.#primary?.pid && row.state !== 'Z') {
