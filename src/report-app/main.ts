@@ -77,7 +77,12 @@ function main(): void {
   );
   // The element did not exist yet when the browser looked for the anchor.
   if (hash.section() !== '') document.getElementById(hash.section())?.scrollIntoView();
-  root.dataset['ready'] = 'true';
+  // The charts are drawn once the layout is known, which is before the second frame.
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      root.dataset['ready'] = 'true';
+    }),
+  );
 }
 
 /** One section that a strange document breaks must not take the others along. */

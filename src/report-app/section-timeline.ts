@@ -102,13 +102,21 @@ function drawStack({ page, view, stack, now }: Stack): void {
       createChart({ page, view, panel, widthPx, onCursor, holder: holders[index] ?? h('div', {}) }),
     );
   };
+  const guardedDraw = (): void => {
+    try {
+      draw();
+    } catch (error) {
+      stack.dataset['broken'] = 'timeline';
+      above.replaceChildren(h('p', { class: 'none' }, `The timeline could not be drawn: ${String(error)}`));
+    }
+  };
   new ResizeObserver(() => {
     const next = Math.max(320, Math.floor(stack.clientWidth));
     if (next === widthPx) return;
     widthPx = next;
-    draw();
+    guardedDraw();
   }).observe(stack);
-  onThemeChange(() => widthPx > 0 && draw());
+  onThemeChange(() => widthPx > 0 && guardedDraw());
   view.onChange(() => {
     const { fromMs, toMs } = view.current();
     for (const chart of charts) chart.setScale('x', { min: fromMs, max: toMs });

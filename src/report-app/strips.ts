@@ -111,8 +111,8 @@ function faultMark({
   const left = view.x(span.fromMs, widthPx);
   const width = Math.max(5, (span.open ? widthPx : view.x(span.toMs, widthPx)) - left);
   const color = page.palette.kindColor(fault.kind);
-  const room = before - left - Math.min(width, where.length * 6.4) - 6;
   const where = fault.slots.length === 0 ? 'primary' : `slot ${fault.slots.join(', ')}`;
+  const room = before - left - Math.min(width, where.length * 6.4) - 6;
   const short = fault.slots.length === 0 ? '' : fault.slots.join(',');
   const label = room > where.length * 6.4 ? where : room > short.length * 7 ? short : '';
   const bar = styled(s('rect', { x: left, y: y + 5, width, height: 12, rx: 2.5 }), {
