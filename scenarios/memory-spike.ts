@@ -22,7 +22,7 @@ export default defineScenario({
     },
     {
       name: 'heap-limit',
-      fault: memorySpike({ where: 'heap', size: 'limit' }),
+      fault: memorySpike({ where: 'heap', size: 'limit', hold: '5s' }),
       schedule: every('15s', { start: '10s', jitter: 0.04 }),
       window: { to: '-4s' },
     },

@@ -60,7 +60,7 @@ export default defineScenario({
     },
     {
       name: 'heap-limit',
-      fault: memorySpike({ size: 'limit', select: slot(1) }),
+      fault: memorySpike({ size: 'limit', hold: '5s', select: slot(1) }),
       schedule: every('30s', { start: '24.5s', jitter: 0.02 }),
       window: { to: '-4s' },
     },

@@ -88,7 +88,7 @@ t.test('a text seed and a number seed that read the same are one seed', async (t
   t.notSame(plan(GOLDEN_SOURCE.faults, 7).faults, plan(GOLDEN_SOURCE.faults, 8).faults);
 });
 
-t.test('adding, removing or reordering faults leaves the draws of the others as they were', async (t) => {
+t.test('adding, removing or reordering faults leaves the draws of the others as they were', async () => {
   fc.assert(
     fc.property(faultList, seeds, fc.nat(), (faults, seed, nth) => {
       const whole = plan(faults, seed);
@@ -109,7 +109,7 @@ t.test('adding, removing or reordering faults leaves the draws of the others as 
   );
 });
 
-t.test('another number of workers leaves all times as they were', async (t) => {
+t.test('another number of workers leaves all times as they were', async () => {
   fc.assert(
     fc.property(faultList, seeds, ms(1, 128), ms(1, 128), (faults, seed, a, b) => {
       const times = (workers: number) => plan(faults, seed, workers).faults.map(({ id, atMs }) => [id, atMs]);
@@ -118,7 +118,7 @@ t.test('another number of workers leaves all times as they were', async (t) => {
   );
 });
 
-t.test('a plan is sorted, in whole ms, inside of chaos phase and window, with unique ids', async (t) => {
+t.test('a plan is sorted, in whole ms, inside of chaos phase and window, with unique ids', async () => {
   fc.assert(
     fc.property(faultList, seeds, (faults, seed) => {
       const { faults: planned } = plan(faults, seed);
@@ -134,7 +134,7 @@ t.test('a plan is sorted, in whole ms, inside of chaos phase and window, with un
   );
 });
 
-t.test('slots are in range, distinct and sorted, as many as asked for where there are as many', async (t) => {
+t.test('slots are in range, distinct and sorted, as many as asked for where there are as many', async () => {
   fc.assert(
     fc.property(faultList, seeds, ms(1, 8), (faults, seed, workers) => {
       const selectors = new Map(faults.map(({ name, fault }) => [name, fault.select]));
@@ -225,7 +225,7 @@ t.test('a slot that does not exist, and too many injections, are refused with wh
   const dense = { ...base, schedule: { type: 'every' as const, everyMs: 1, startMs: 0, jitter: 0 } };
   t.throws(() => plan([dense], 1), { reason: 'usage', message: /at most 10000/ });
   const stuck = { ...base, schedule: { type: 'poisson' as const, meanMs: 0, minGapMs: 0 } };
-  t.throws(() => plan([stuck], 1), { reason: 'usage' });
+  t.throws(() => plan([stuck], 1), { message: /at most 10000/ });
 });
 
 t.test('the table names seed, time, victims and hash, also of an empty plan', async (t) => {
