@@ -15,12 +15,17 @@ export function steadyState(
   report: Report,
   name: 'baseline' | 'recovery',
 ): { readonly proven: boolean; readonly reason: string } {
-  const no = (reason: string): { readonly proven: false; readonly reason: string } => ({ proven: false, reason });
+  const no = (reason: string): { readonly proven: false; readonly reason: string } => ({
+    proven: false,
+    reason,
+  });
   const phase = report.phases.findLast((candidate) => candidate.name === name);
   if (!phase) return no(`there was no ${name} phase`);
   const answers = phase.requests - phase.errors;
   if (answers < ANSWERS_MIN) {
-    return no(`only ${answers} answers in ${formatMs(phase.toMs - phase.fromMs)} of ${name}, at least ${ANSWERS_MIN} are needed`);
+    return no(
+      `only ${answers} answers in ${formatMs(phase.toMs - phase.fromMs)} of ${name}, at least ${ANSWERS_MIN} are needed`,
+    );
   }
   const errorShare = phase.errors / phase.requests;
   if (errorShare > ERROR_SHARE_MAX) {
@@ -34,7 +39,10 @@ export function steadyState(
       `${formatCount(phase.rps)} answers a second at ${formatCount(rate)} arrivals: the server does not keep up; lower --rate`,
     );
   }
-  return { proven: true, reason: `${formatCount(phase.rps)} answers a second, ${formatRatio(1 - errorShare)} good` };
+  return {
+    proven: true,
+    reason: `${formatCount(phase.rps)} answers a second, ${formatRatio(1 - errorShare)} good`,
+  };
 }
 
 function kinds(report: Report): string {

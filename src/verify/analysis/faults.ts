@@ -1,0 +1,196 @@
+import type { Expectation } from '../../model/fault.ts';
+import type { Evidence } from '../../model/journal.ts';
+import type { JournalIndex } from './journal-index.ts';
+import type { Windows } from './windows.ts';
+import type { WorkerLife } from './workers.ts';
+
+/** A supervisor may still be ending a worker that it found hung when the fault was healed, for this long. */
+const LATE_END_MS = 5000;
+
+/** One fault on one victim. */
+export interface Episode {
+  /** Index into the faults. */
+  readonly fault: number;
+  readonly pid: number;
+  /** `null` for a primary, or a process that no record names. */
+  readonly worker: WorkerLife | null;
+  /** The victim is there but does not do its work: all kinds but kill. */
+  readonly hang: boolean;
+  readonly injectedAtMs: number;
+  /** When the victim ended because of the fault, by whomever. */
+  readonly exitAtMs: number | null;
+  /** When the exit was seen, by the supervisor too where that is known. */
+  readonly noticedAtMs: number | null;
+  /** When the fault no longer held the victim: its exit, or our heal; the end of the evidence if neither came. */
+  readonly endMs: number;
+  /** It was still there when we healed it. */
+  readonly healedByUs: boolean;
+}
+
+export interface FaultRecord {
+  readonly id: string;
+  readonly kind: string;
+  readonly slots: readonly number[];
+  readonly pids: readonly number[];
+  readonly expect: Expectation;
+  readonly holdMs: number | null;
+  /** On the run's clock. */
+  readonly plannedAtMs: number;
+  readonly injectedAtMs: number | null;
+  readonly healedAtMs: number | null;
+  readonly effective: boolean;
+  /** Why its effect is not proven. */
+  readonly problem: string | null;
+  readonly evidence: Evidence;
+  readonly episodes: readonly Episode[];
+  /** `seq` of the records about it. */
+  readonly records: readonly number[];
+}
+
+export interface FaultInput {
+  readonly journal: JournalIndex;
+  readonly windows: Windows;
+  readonly workers: readonly WorkerLife[];
+}
+
+/**
+ * The faults of the plan that were, or should have been, injected. One that was not due yet when the evidence ends
+ * is left out: nothing can be said of it.
+ */
+export function faultRecords(input: FaultInput): readonly FaultRecord[] {
+  const { journal, windows } = input;
+  const chaos = windows.spans.chaos;
+  const planned = journal.plan.faults.filter(
+    (fault) => chaos !== null && (chaos.complete || chaos.fromMs + fault.atMs < chaos.toMs),
+  );
+  const known = new Set(planned.map((fault) => fault.id));
+  const records = planned.map((fault, index) =>
+    record(input, index, {
+      ...fault,
+      plannedAtMs: (chaos?.fromMs ?? 0) + fault.atMs,
+      slots: fault.victims.by === 'slots' ? fault.victims.slots : [],
+    }),
+  );
+  // A journal can hold a fault that its plan does not: it was done all the same.
+  for (const inject of journal.of('fault.inject')) {
+    if (known.has(inject.faultId)) continue;
+    known.add(inject.faultId);
+    records.push(record(input, records.length, { ...inject, id: inject.faultId }));
+  }
+  return records;
+}
+
+interface Outline {
+  readonly id: string;
+  readonly kind: string;
+  readonly slots: readonly number[];
+  readonly expect: Expectation;
+  readonly holdMs: number | null;
+  readonly plannedAtMs: number;
+}
+
+function record(input: FaultInput, index: number, outline: Outline): FaultRecord {
+  const { journal } = input;
+  const mine = <T extends { readonly faultId: string }>(events: readonly T[]): readonly T[] =>
+    events.filter((event) => event.faultId === outline.id);
+  const injects = mine(journal.of('fault.inject'));
+  const effects = mine(journal.of('fault.effect'));
+  const heals = mine(journal.of('fault.heal'));
+  const errors = mine(journal.of('fault.error'));
+  const inject = injects[0];
+  const healed = heals.filter((heal) => heal.how === 'healed');
+  const healedAtMs = heals.findLast((heal) => heal.how !== 'not-needed')?.atMs ?? null;
+  const healedByUsAtMs = healed.at(-1)?.atMs ?? null;
+  const problem =
+    errors[0]?.message ??
+    (inject === undefined ? 'it was never injected' : null) ??
+    (effects.length === 0 ? 'no proof of its effect was recorded' : null) ??
+    effects.filter((effect) => !effect.effective).map((effect) => effect.reason ?? 'it had no effect')[0] ??
+    null;
+  const facts: HeldFacts = { index, kind: outline.kind, expect: outline.expect, healedByUsAtMs };
+  return {
+    id: outline.id,
+    kind: outline.kind,
+    slots: inject ? [...new Set(injects.flatMap((event) => event.slots))] : outline.slots,
+    pids: [...new Set(injects.flatMap((event) => event.pids))],
+    expect: inject?.expect ?? outline.expect,
+    holdMs: inject?.holdMs ?? outline.holdMs,
+    plannedAtMs: inject?.plannedAtMs ?? outline.plannedAtMs,
+    injectedAtMs: inject?.atMs ?? null,
+    healedAtMs,
+    effective: problem === null,
+    problem,
+    evidence: Object.assign({}, ...[...effects, ...heals].map((event) => event.evidence)) as Evidence,
+    episodes: injects.flatMap((event) =>
+      event.pids.map((pid) => episode(input, { ...facts, injectedAtMs: event.atMs, pid })),
+    ),
+    records: [...injects, ...effects, ...heals, ...errors].map((event) => event.seq),
+  };
+}
+
+interface HeldFacts {
+  readonly index: number;
+  readonly kind: string;
+  readonly expect: Expectation;
+  readonly healedByUsAtMs: number | null;
+}
+
+function episode(
+  { journal, workers }: FaultInput,
+  facts: HeldFacts & { readonly injectedAtMs: number; readonly pid: number },
+): Episode {
+  const { pid, injectedAtMs, healedByUsAtMs } = facts;
+  const hang = facts.kind !== 'kill';
+  const worker = workers.findLast((life) => life.pid === pid && life.spawnedAtMs <= injectedAtMs) ?? null;
+  const exits = worker ? [worker.exit] : journal.of('primary.exit').filter((event) => event.pid === pid);
+  const exit = exits[0] ?? null;
+  // An exit long after the heal has another cause; one before the injection can't be the fault's.
+  const ours =
+    exit !== null &&
+    exit.atMs >= injectedAtMs - 1 &&
+    exit.expected !== 'stop' &&
+    (healedByUsAtMs === null || exit.atMs <= healedByUsAtMs + LATE_END_MS);
+  const exitAtMs = ours ? exit.atMs : null;
+  const endMs = Math.max(
+    injectedAtMs,
+    Math.min(exitAtMs ?? Number.POSITIVE_INFINITY, healedByUsAtMs ?? journal.lastAtMs),
+  );
+  return {
+    fault: facts.index,
+    pid,
+    worker,
+    hang,
+    injectedAtMs,
+    exitAtMs,
+    noticedAtMs: exitAtMs === null ? null : Math.max(exitAtMs, worker?.noticedAtMs ?? exitAtMs),
+    endMs,
+    healedByUs: healedByUsAtMs !== null && (exitAtMs === null || exitAtMs > healedByUsAtMs),
+  };
+}
+
+/** Which fault a worker's exit is the doing of; `null`: of none that allows for it, and that is a finding. */
+export function faultOfExit(faults: readonly FaultRecord[], worker: WorkerLife): FaultRecord | null {
+  const { exit } = worker;
+  if (exit === null) return null;
+  for (const fault of faults) {
+    if (fault.expect === 'survives') continue;
+    if (exit.expected === fault.id) return fault;
+    if (fault.episodes.some((it) => it.worker === worker && it.exitAtMs !== null)) return fault;
+    // Workers end by themselves when a fault took their primary.
+    const lostPrimary = (it: Episode): boolean =>
+      it.worker === null && it.exitAtMs !== null && exit.atMs >= it.exitAtMs - 1;
+    if (fault.episodes.some(lostPrimary)) return fault;
+  }
+  return null;
+}
+
+/** Exits of workers before the stop that nobody asked for. */
+export function unexpectedExits(
+  faults: readonly FaultRecord[],
+  workers: readonly WorkerLife[],
+): readonly WorkerLife[] {
+  return workers.filter(
+    (worker) =>
+      worker.exit !== null && worker.exit.expected !== 'stop' && faultOfExit(faults, worker) === null,
+  );
+}
