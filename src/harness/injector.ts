@@ -143,6 +143,7 @@ export class Injector {
       );
       record({ type: 'fault.heal', faultId, ok: true, how, evidence });
     } catch (error) {
+      this.unhealed.push(faultId);
       record({
         type: 'fault.heal',
         faultId,
