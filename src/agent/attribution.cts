@@ -1,8 +1,6 @@
 /** Tells the load who answered: one more header line in each HTTP/1 response of this process. */
 import type * as Http from 'node:http';
 
-const http = require('node:http') as typeof Http;
-
 type StoreHeader = (this: unknown, firstLine: unknown, headers: unknown) => unknown;
 
 let installed = false;
@@ -15,6 +13,8 @@ let installed = false;
 function attributeResponses(): void {
   if (installed) return;
   installed = true;
+  // Only now: a process that does not listen needs no http.
+  const http = require('node:http') as typeof Http;
   const prototype = http.ServerResponse.prototype as unknown as { _storeHeader?: StoreHeader };
   const original = prototype._storeHeader;
   if (typeof original !== 'function' || original.length !== 2) return;

@@ -19,7 +19,7 @@ const SPIN_TURNS = 2000;
 type Run = Extract<ToMain, { k: 'run' }>;
 type Post = (message: ToControl) => void;
 
-interface MainFaults {
+export interface MainFaults {
   run(message: Run): void;
   healAll(): void;
 }

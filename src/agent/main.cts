@@ -7,7 +7,7 @@ import type * as Path from 'node:path';
 import type * as Threads from 'node:worker_threads';
 import type { Attribution } from './attribution.cts';
 import type { AgentOptions, ControlData, Inside, ToControl, ToMain } from './inside.cts';
-import type { MainFaultsModule } from './main-faults.cts';
+import type { MainFaults, MainFaultsModule } from './main-faults.cts';
 import type { WireEvent, WireIdentity } from './protocol.cts';
 import type { Watch } from './watch.cts';
 
@@ -16,7 +16,6 @@ const path = require('node:path') as typeof Path;
 const { Worker, MessageChannel, isMainThread } = require('node:worker_threads') as typeof Threads;
 const { nowMs, CELLS } = require('./inside.cjs') as Inside;
 const { attributeResponses } = require('./attribution.cjs') as Attribution;
-const { createMainFaults } = require('./main-faults.cjs') as MainFaultsModule;
 const { watchListeners, watchWorkers } = require('./watch.cjs') as Watch;
 
 const after = setTimeout;
@@ -109,11 +108,11 @@ function createLine({ options, cells, identity }: LineOptions): Line {
     if (send) send(message);
     else if (state !== 'gone' && queue.length < QUEUE_LIMIT) queue.push(message);
   };
-  const faults = createMainFaults(cells, post);
+  let faults: MainFaults | null = null;
 
   const onExit = (code: number): void => {
     send = null;
-    faults.healAll();
+    faults?.healAll();
     // Code 0 is the end of the run: the hub has closed the line.
     if (code === 0 || restarts-- <= 0) {
       state = 'gone';
@@ -128,12 +127,16 @@ function createLine({ options, cells, identity }: LineOptions): Line {
     if (state !== 'closed') return;
     state = 'open';
     try {
+      // Only now: what a fault needs must not slow down the start of the process.
+      const { createMainFaults } = require('./main-faults.cjs') as MainFaultsModule;
+      faults ??= createMainFaults(cells, post);
+      const main = faults;
       const channel = new MessageChannel();
       const { port1 } = channel;
       port1.on('message', (message: ToMain) => {
-        if (message.k === 'run') faults.run(message);
+        if (message.k === 'run') main.run(message);
         else if (message.k === 'ping') post({ k: 'pong', n: message.n, atMs: nowMs() });
-        else faults.healAll();
+        else main.healAll();
       });
       port1.unref();
       const thread = spawnControl({

@@ -11,8 +11,8 @@ import { isGone, once } from './until.ts';
 
 const PLACES = ['heap', 'off-heap'] as const;
 
-/** Dropping gigabytes and collecting the garbage happens on a main thread that may be busy allocating. */
-const HEAL_DEADLINE_MS = 5000;
+/** Near its limit a heap of gigabytes is collected again and again, seconds each time, before a word is heard. */
+const HEAL_DEADLINE_MS = 10_000;
 /** V8 gives freed pages back to the system from a thread of its own, some 100 ms after the collection. */
 const SHRINK_DEADLINE_MS = 800;
 const SHRINK_LOOK_MS = 20;

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
@@ -19,6 +19,7 @@ import { freePort } from '../../dist/runtime/free-port.js';
 import { identify, isDead, readProcess, signalProcess } from '../../dist/runtime/process-table.js';
 import { poll } from '../../dist/runtime/wait.js';
 import { type AgentEvent, type AgentHub, startAgentHub } from '../../dist/target/agent-hub.js';
+import { cleanSpawn } from './clean-spawn.ts';
 
 /** Generous: the machine may be full; a fact that never comes still ends the test with a sentence. */
 const FACT_DEADLINE_MS = 15_000;
@@ -71,13 +72,10 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     },
   });
   const port = await freePort();
-  // A clean environment: the test runner's own preloads are not for the target.
-  const child = spawn(options.command ?? process.execPath, [...(options.args ?? [SERVER])], {
+  const child = cleanSpawn(options.command ?? process.execPath, options.args ?? [SERVER], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
       PORT: String(port),
       WORKERS: String(options.workers ?? 2),
       NODE_OPTIONS: hub.nodeOptions,
@@ -85,8 +83,8 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     },
   });
   const output: Buffer[] = [];
-  child.stdout.on('data', (data: Buffer) => output.push(data));
-  child.stderr.on('data', (data: Buffer) => output.push(data));
+  child.stdout?.on('data', (data: Buffer) => output.push(data));
+  child.stderr?.on('data', (data: Buffer) => output.push(data));
 
   const until: Rig['until'] = async (what, look) => {
     const found = await poll(async () => (await look()) || undefined, {
