@@ -77,7 +77,10 @@ export class BodyTable {
   }
 
   private add(bytes: Buffer, { total, request, accepted, shape }: Facts): KnownBody {
-    const preview = bytes.subarray(0, PREVIEW_CHARS * 4).toString('utf8').slice(0, PREVIEW_CHARS);
+    const preview = bytes
+      .subarray(0, PREVIEW_CHARS * 4)
+      .toString('utf8')
+      .slice(0, PREVIEW_CHARS);
     this.onEntry({ shape, bytes: total, preview, accepted });
     this.entries++;
     const isKept = this.keptBytes + bytes.length <= KEPT_BYTES_MAX;

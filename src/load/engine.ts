@@ -146,10 +146,7 @@ function makePools({ spec }: ChildConfig, shared: Shared): readonly Pool[] {
     return pools;
   }
   const fresh = Math.round(spec.connections * spec.freshShare);
-  return [
-    new ClosedPool(options(spec.connections - fresh, false)),
-    new ClosedPool(options(fresh, true)),
-  ];
+  return [new ClosedPool(options(spec.connections - fresh, false)), new ClosedPool(options(fresh, true))];
 }
 
 /** Lets autocannon make the clients, each of which becomes a lane of the next pool that has room. */

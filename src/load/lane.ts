@@ -1,7 +1,13 @@
 import type { Socket } from 'node:net';
 import { invariant } from '../base/errors.ts';
 import { FLAG_FRESH } from '../model/samples.ts';
-import { type AutocannonClient, ON_BODY, ON_COMPLETE, ON_HEADERS, type ResponseHead } from './autocannon-internals.ts';
+import {
+  type AutocannonClient,
+  ON_BODY,
+  ON_COMPLETE,
+  ON_HEADERS,
+  type ResponseHead,
+} from './autocannon-internals.ts';
 import { BODY_READ_MAX, type BodyTable, type KnownBody, NO_KNOWN_BODY } from './body-table.ts';
 import type { WireRequest } from './request-bytes.ts';
 import { CLOSED, CUT, OK, OTHER, REFUSED, RESET, type RowRecorder, TIMEOUT } from './row-recorder.ts';
@@ -76,7 +82,7 @@ export class Lane {
     this.client = client;
     this.index = index;
     this.kit = kit;
-    this.openClient = client._connect;
+    this.openClient = client._connect.bind(client);
     client._connect = () => this.install();
     // autocannon calls this when a connection is made: when to send is for the pool to say.
     client._doRequest = () => undefined;
@@ -150,7 +156,7 @@ export class Lane {
   private open(): void {
     const { client } = this;
     this.link = 'connecting';
-    this.openClient.call(client);
+    this.openClient();
     const socket: LaneSocket = client.conn;
     socket.chaosLane = this;
     socket.removeAllListeners('error').removeAllListeners('end');
@@ -299,17 +305,14 @@ function onClose(this: LaneSocket): void {
   this.chaosLane?.lose(CLOSED);
 }
 
+const OUTCOME_OF_CODE: Readonly<Record<string, number>> = {
+  ECONNREFUSED: REFUSED,
+  ECONNRESET: RESET,
+  ECONNABORTED: RESET,
+  EPIPE: RESET,
+  ETIMEDOUT: TIMEOUT,
+};
+
 function outcomeOf(code: string | undefined): number {
-  switch (code) {
-    case 'ECONNREFUSED':
-      return REFUSED;
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'ECONNABORTED':
-      return RESET;
-    case 'ETIMEDOUT':
-      return TIMEOUT;
-    default:
-      return OTHER;
-  }
+  return OUTCOME_OF_CODE[code ?? ''] ?? OTHER;
 }

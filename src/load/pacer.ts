@@ -1,5 +1,7 @@
 /** After a long stall so many arrivals are let go before the sockets are looked at again. */
 const BURST_MAX = 10_000;
+/** Node's timers take no more than 24 days; one that is early fires nothing. */
+const TIMER_MS_MAX = 60_000;
 
 /**
  * Constant arrivals: calls `arrive` with each due time once it has come. Timers are late by up to a millisecond and
@@ -9,9 +11,10 @@ export class Pacer {
   private readonly now: () => number;
   private readonly arrive: (dueMs: number) => void;
   private periodMs: number;
-  /** Due times are `baseMs + count x periodMs`: a sum of many periods would drift. */
-  private baseMs = 0;
+  /** Due times are `baseMs + count x periodMs`: a sum of many periods would drift. Infinity while paused. */
+  private baseMs = Number.POSITIVE_INFINITY;
   private count = 0;
+  private lastMs = Number.NEGATIVE_INFINITY;
   private timer: NodeJS.Timeout | null = null;
   private running = false;
 
@@ -23,36 +26,19 @@ export class Pacer {
 
   start(): void {
     this.running = true;
-    this.baseMs = this.now();
-    this.count = 0;
-    this.sleep();
+    this.rebase();
   }
 
   /** From now on; a rate of 0 is a pause. */
   setRate(ratePerSecond: number): void {
-    const lastMs = this.count === 0 ? Number.NEGATIVE_INFINITY : this.dueMs(this.count - 1);
+    if (this.running) this.fire();
     this.periodMs = 1000 / ratePerSecond;
-    this.baseMs = Math.max(this.now(), Number.isFinite(this.periodMs) ? lastMs + this.periodMs : 0);
-    this.count = 0;
-    if (this.timer !== null) clearTimeout(this.timer);
-    if (this.running) this.sleep();
+    if (this.running) this.rebase();
   }
 
   stop(): void {
     this.running = false;
-    if (this.timer !== null) clearTimeout(this.timer);
-  }
-
-  private dueMs(count: number): number {
-    // At a rate of 0 the period has no end, and 0 of them would be NaN.
-    return count === 0 ? this.baseMs : this.baseMs + count * this.periodMs;
-  }
-
-  private sleep(): void {
-    this.timer = null;
-    if (this.periodMs === Number.POSITIVE_INFINITY) return;
-    const leftMs = this.dueMs(this.count) - this.now();
-    this.timer = setTimeout(wake, Math.max(1, Math.floor(leftMs)), this);
+    this.sleep();
   }
 
   /** Called right after the sockets were read, so that no arrival goes to a connection known to be closed. */
@@ -60,12 +46,33 @@ export class Pacer {
     if (!this.running) return;
     const nowMs = this.now();
     for (let burst = 0; burst < BURST_MAX; burst++) {
-      const dueMs = this.dueMs(this.count);
+      const dueMs = this.dueMs();
       if (dueMs > nowMs) break;
       this.count++;
+      this.lastMs = dueMs;
       this.arrive(dueMs);
     }
     this.sleep();
+  }
+
+  private rebase(): void {
+    const isPaused = this.periodMs === Number.POSITIVE_INFINITY;
+    this.baseMs = isPaused ? this.periodMs : Math.max(this.now(), this.lastMs + this.periodMs);
+    this.count = 0;
+    this.sleep();
+  }
+
+  private dueMs(): number {
+    // While paused the period has no end, and none of them would be NaN.
+    return this.count === 0 ? this.baseMs : this.baseMs + this.count * this.periodMs;
+  }
+
+  private sleep(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    const leftMs = this.dueMs() - this.now();
+    if (!this.running || leftMs === Number.POSITIVE_INFINITY) return;
+    this.timer = setTimeout(wake, Math.min(TIMER_MS_MAX, Math.max(1, Math.floor(leftMs))), this);
   }
 }
 

@@ -73,7 +73,8 @@ export class RowRecorder {
     if (left === 0) return null;
     for (const [bucket, rows] of this.latencies.entries()) {
       left -= rows;
-      if (left <= 0) return bucket < FINE_BUCKETS ? (bucket + 1) / 10 : FINE_MS + (bucket - FINE_BUCKETS + 1) * 10;
+      if (left <= 0)
+        return bucket < FINE_BUCKETS ? (bucket + 1) / 10 : FINE_MS + (bucket - FINE_BUCKETS + 1) * 10;
     }
     return null;
   }
