@@ -27,6 +27,8 @@ const REDRAW_MS = 100;
 /** A CI log must show life, and must not fill up. */
 const PLAIN_LINE_MS = 5000;
 const BAR_CHARS = 16;
+/** A part that was cut shorter than this tells nothing. */
+const PART_CHARS_MIN = 24;
 const CLEAR = '\r\u001B[2K';
 
 /** Live progress of a run, paced by the run's own clock (`elapsedMs`). */
@@ -89,9 +91,10 @@ function paint(progress: Progress, color: boolean, columns: number): string {
   let used = 0;
   for (const part of parts(progress)) {
     const width = part.length + (fitting.length > 0 ? 3 : 0);
-    if (used + width > room) break;
-    fitting.push(part);
-    used += width;
+    const left = room - used - (width - part.length);
+    if (left < Math.min(part.length, PART_CHARS_MIN)) break;
+    fitting.push(cutLine(part, left));
+    used += Math.min(width, width - part.length + left);
   }
   const painted = fitting.map((part, index) => {
     if (index === 0) return colors.bold(part);

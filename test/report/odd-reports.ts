@@ -1,4 +1,4 @@
-import type { Report } from '../../src/model/report.ts';
+import type { Report } from '../../dist/model/report.js';
 import { generator, sampleReport } from './sample-report.ts';
 
 /** What targets and scenarios may say to break out of a page, a terminal, a table or an XML file. */

@@ -1,4 +1,4 @@
-import type { Report, ReportEvent, ReportFault, ReportWorker } from '../../src/model/report.ts';
+import type { Report, ReportEvent, ReportFault, ReportWorker } from '../../dist/model/report.js';
 
 /** A 46 s run: 4 slots, 500 requests a second, 9 kills, the sixth with a slow recovery. Always the same bytes. */
 export function sampleReport(): Report {
