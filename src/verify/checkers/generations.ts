@@ -1,9 +1,9 @@
 import { formatMs } from '../../base/format.ts';
 import type { Measurement } from '../../model/ports.ts';
 import type { Analysis } from '../analysis/analyse.ts';
-import { contains } from '../analysis/interval.ts';
+import { contains, type Interval } from '../analysis/interval.ts';
 import { groupValues, quantile, quantileOfSorted } from '../analysis/quantiles.ts';
-import { isFresh, KIND } from '../analysis/rows.ts';
+import { isFresh, KIND, type Rows } from '../analysis/rows.ts';
 import type { WorkerLife } from '../analysis/workers.ts';
 import { checker, evidenceOf, listed, noSuchWindow, unmeasured } from '../checker.ts';
 
@@ -16,6 +16,8 @@ const ANSWERS_MIN = 30;
 /** Differences below these say more about a machine than about a worker. */
 const FLOOR_MS = 5;
 const FLOOR_LAGS = 2;
+/** A crash loop has hundreds of generations: the slowest of them are enough to find the worst. */
+const COMPARED_MAX = 50;
 
 export const generationCheckers = [
   checker(
@@ -30,7 +32,7 @@ export const generationCheckers = [
     'generations.slowdown',
     'factor',
     ['run'],
-    'Median time to serve of the slowest respawned worker after its first second, against baseline, or 5 ms where that is more.',
+    'Median time to serve of the slowest respawned worker after its first second, against baseline, its old peers at that time, or 5 ms, whichever is most.',
     slowdown,
     { partial: 'grows' },
   ),
@@ -98,39 +100,51 @@ function slowdown(analysis: Analysis): Measurement {
   if (analysis.rows.count === 0) return unmeasured('no request was sent');
   const blind = unseen(analysis, false);
   if (blind !== null) return nothing(blind);
-  const before = baselineServedMs(analysis);
+  const before = quantile(
+    servedMs(analysis.rows, baseline, () => true),
+    0.5,
+  );
   if (Number.isNaN(before)) return unmeasured('baseline has no answers to compare with');
   const lagMs = Math.max(loadLag.typicalP50(baseline) ?? 0, loadLag.typicalP50(run) ?? 0);
   const baseMs = Math.max(before, FLOOR_MS, FLOOR_LAGS * lagMs);
-  let worst: { readonly life: WorkerLife; readonly ms: number } | null = null;
-  let samples = 0;
-  for (const [index, life] of workers.entries()) {
-    const served = groupValues(workerRows.servedFreshWarm, index);
-    if (!life.respawned || served.length < ANSWERS_MIN) continue;
-    samples += served.length;
-    const ms = quantileOfSorted(served, 0.5);
-    if (worst === null || ms > worst.ms) worst = { life, ms };
-  }
-  if (worst === null) return nothing('no respawned worker gave enough answers to compare');
-  const { life, ms } = worst;
+  const slowest = workers
+    .map((life, index) => ({ life, served: groupValues(workerRows.servedFreshWarm, index) }))
+    .filter(({ life, served }) => life.respawned && served.length >= ANSWERS_MIN)
+    .map(({ life, served }) => ({ life, samples: served.length, ms: quantileOfSorted(served, 0.5) }))
+    .sort((a, b) => b.ms - a.ms);
+  if (slowest.length === 0) return nothing('no respawned worker gave enough answers to compare');
+  const compared = slowest.slice(0, COMPARED_MAX).map((it) => {
+    const peersMs = it.ms > baseMs ? peersServedMs(analysis, it.life) : Number.NaN;
+    const againstMs = Math.max(baseMs, Number.isNaN(peersMs) ? 0 : peersMs);
+    return { ...it, againstMs, factor: it.ms / againstMs };
+  });
+  const { life, ms, factor, againstMs } = compared.reduce((a, b) => (b.factor > a.factor ? b : a));
   return {
-    value: ms / baseMs,
-    samples,
+    value: factor,
+    samples: slowest.reduce((sum, it) => sum + it.samples, 0),
     evidence: evidenceOf(life.evidence),
-    reason: `slot ${life.slot}, generation ${life.generation} served in ${formatMs(ms)} (median), against ${formatMs(baseMs)}`,
+    reason: `slot ${life.slot}, generation ${life.generation} served in ${formatMs(ms)} (median), against ${formatMs(againstMs)}`,
   };
 }
 
-/** Median time from sent to answered of baseline's new connections. */
-function baselineServedMs({ rows, windows }: Analysis): number {
-  const { baseline } = windows.spans;
-  if (baseline === null) return Number.NaN;
+/**
+ * Median time to serve of the workers that were never replaced, while this one lived: what slows all of them is the
+ * machine, or the server, and not this generation. NaN where there were too few.
+ */
+function peersServedMs({ rows, workers, workerRows, endMs }: Analysis, life: WorkerLife): number {
+  const span = { fromMs: life.listeningAtMs ?? endMs, toMs: life.exit?.atMs ?? endMs };
+  const values = servedMs(rows, span, (row) => workers[workerRows.workerOf[row] ?? -1]?.respawned === false);
+  return values.length < ANSWERS_MIN ? Number.NaN : quantile(values, 0.5);
+}
+
+/** Sent to answered of the new connections of a span, ms. */
+function servedMs(rows: Rows, span: Interval, counts: (row: number) => boolean): Float32Array {
   const { dueMs, latencyMs, sendDelayMs } = rows.samples.columns;
   const values = new Float32Array(rows.count);
   let count = 0;
   for (let row = 0; row < rows.count; row++) {
-    if (rows.kind[row] !== KIND.ok || !isFresh(rows, row) || !contains(baseline, dueMs[row] ?? 0)) continue;
-    values[count++] = (latencyMs[row] ?? 0) - (sendDelayMs[row] ?? 0);
+    if (rows.kind[row] !== KIND.ok || !isFresh(rows, row) || !contains(span, dueMs[row] ?? 0)) continue;
+    if (counts(row)) values[count++] = (latencyMs[row] ?? 0) - (sendDelayMs[row] ?? 0);
   }
-  return quantile(values.subarray(0, count), 0.5);
+  return values.subarray(0, count);
 }
