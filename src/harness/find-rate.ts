@@ -33,8 +33,7 @@ export async function warmUp(input: FindRateInput, ports: HarnessPorts): Promise
     const before = cpuMs(input, ports);
     const startMs = ports.clock.now();
     await ports.clock.sleep(input.warmupMs, input.signal);
-    const free = input.spec.mode === 'open' && input.spec.ratePerSecond === null;
-    if (!free || round === ROUNDS_MAX || input.signal.aborted) return rate;
+    if (!ratesItself(input.spec) || round === ROUNDS_MAX || input.signal.aborted) return rate;
     const busy = busyShare(before, cpuMs(input, ports), ports.clock.now() - startMs, input.cpus);
     const totals = input.watch.totals();
     const late = totals.backlog > rate / 4 || (totals.p99Ms ?? 0) > P99_MAX_MS;
@@ -47,6 +46,11 @@ export async function warmUp(input: FindRateInput, ports: HarnessPorts): Promise
     const reason = `the workers were ${Math.round(busy * 100)} % busy${late ? ' and answered late' : ''}`;
     ports.record({ type: 'load.rate', ratePerSecond: rate, reason });
   }
+}
+
+/** Whether the run chooses its own rate. */
+export function ratesItself(spec: LoadSpec): boolean {
+  return spec.mode === 'open' && spec.ratePerSecond === null;
 }
 
 function cpuMs(input: FindRateInput, ports: HarnessPorts): ReadonlyMap<number, number> {

@@ -3,7 +3,7 @@ import type { PhaseName } from '../model/phase.ts';
 import type { Plan } from '../model/plan.ts';
 import type { LeftoverReport, LoadHandle, Progress, TargetHandle, TargetReady } from '../model/ports.ts';
 import { RATE_DEFAULT, WORKERS_DEFAULT } from '../model/scenario.ts';
-import { warmUp } from './find-rate.ts';
+import { ratesItself, warmUp } from './find-rate.ts';
 import { Injector } from './injector.ts';
 import { LoadWatch } from './load-watch.ts';
 import type { HarnessPorts, RunInput } from './ports.ts';
@@ -11,7 +11,11 @@ import { Teardown } from './teardown.ts';
 
 /** How a run ended; the verdict is for the judge. `error` is an operating error, told apart by its reason. */
 export type RunOutcome =
-  | { readonly type: 'completed' | 'unhealthy' | 'interrupted'; readonly reason: string; readonly hint?: string }
+  | {
+      readonly type: 'completed' | 'unhealthy' | 'interrupted';
+      readonly reason: string;
+      readonly hint?: string;
+    }
   | { readonly type: 'error'; readonly reason: string; readonly error: unknown };
 
 export interface RunResult {
@@ -70,6 +74,7 @@ class Run {
   #phase: Progress['phase'] = 'start';
   #phaseEndMs = 0;
   #workers = 0;
+  #rate = 0;
 
   constructor(input: RunInput, ports: HarnessPorts) {
     this.#input = input;
@@ -92,7 +97,7 @@ class Run {
     const { phases } = scenario;
 
     await this.#during('warmup', phases.warmupMs, () => this.#warmUp(load, target));
-    const baseline = await this.#baseline(phases.baselineMs);
+    const baseline = await this.#baseline(load, phases.baselineMs);
     if (!baseline.proven)
       return { type: 'unhealthy', reason: `steady state was not proven: ${baseline.reason}` };
 
@@ -169,7 +174,7 @@ class Run {
 
   async #warmUp(load: LoadHandle, target: TargetHandle): Promise<void> {
     const { scenario, cpus } = this.#input;
-    await warmUp(
+    this.#rate = await warmUp(
       {
         spec: scenario.load,
         warmupMs: scenario.phases.warmupMs,
@@ -184,7 +189,10 @@ class Run {
     );
   }
 
-  async #baseline(ms: number): Promise<{ readonly proven: boolean; readonly reason: string }> {
+  async #baseline(
+    load: LoadHandle,
+    ms: number,
+  ): Promise<{ readonly proven: boolean; readonly reason: string }> {
     for (let n = 1; ; n++) {
       await this.#during('baseline', ms, () => this.#sleep(ms));
       if (this.#stopReason) throw new Stopped(this.#stopReason);
@@ -199,6 +207,17 @@ class Run {
         message: `baseline is measured again: ${steady.reason}`,
       });
     }
+  }
+
+  /** A server that was steady at a rate while warming up and is not any more gets room. */
+  #lowerRate(load: LoadHandle): void {
+    this.#rate = Math.max(1, Math.floor(this.#rate / 2));
+    load.setRate(this.#rate);
+    this.#ports.record({
+      type: 'load.rate',
+      ratePerSecond: this.#rate,
+      reason: 'the baseline was not steady',
+    });
   }
 
   async #settle(target: TargetHandle, atMostMs: number): Promise<void> {
