@@ -9,11 +9,9 @@ import { CONTRACT_REPORTS, renderWith } from '../contract/reporter.ts';
 import { launchChromium } from '../support/chromium.ts';
 
 const dir = t.testdir({});
-let browser: Browser;
-t.before(async () => {
-  browser = await launchChromium();
-});
-t.after(() => browser.close());
+const browser: Browser = await launchChromium();
+// The root only ends when nothing is open any more, which a browser is until it is told: see the end of this file.
+t.teardown(() => browser.close());
 
 const files = new Map<string, { readonly html: string; readonly json: unknown; readonly url: string }>();
 for (const [name, make] of Object.entries(CONTRACT_REPORTS)) {
@@ -269,3 +267,5 @@ t.test('junit.xml of a hostile report is XML', async (t) => {
     t.equal(broken, null);
   }
 });
+
+t.end();
