@@ -206,6 +206,7 @@ class Run {
         level: 'warn',
         message: `baseline is measured again: ${steady.reason}`,
       });
+      if (ratesItself(this.#input.scenario.load)) this.#lowerRate(load);
     }
   }
 
