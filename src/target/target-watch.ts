@@ -89,7 +89,8 @@ export class TargetWatch {
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
     for (const { id, ended, closedAtMs } of this.#tracked.values()) {
-      if (!ended && isDead(id)) this.#ended(id.pid, { code: null, signal: null, atMs: closedAtMs ?? this.#now() });
+      if (!ended && isDead(id))
+        this.#ended(id.pid, { code: null, signal: null, atMs: closedAtMs ?? this.#now() });
     }
   }
 

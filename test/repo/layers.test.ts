@@ -85,7 +85,11 @@ t.test('only the rooms with effects see the process, and no draw is without a se
   ]);
   const broken = files
     .filter((file) => !effects.has(roomOf(file)))
-    .filter((file) => /\bprocess\.(?:env|exit|kill|hrtime|on|argv|std|cwd|memoryUsage)|\bMath\.random\(|\bDate\.now\(|\bnew Date\(\)/.test(code(file)));
+    .filter((file) =>
+      /\bprocess\.(?:env|exit|kill|hrtime|on|argv|std|cwd|memoryUsage)|\bMath\.random\(|\bDate\.now\(|\bnew Date\(\)/.test(
+        code(file),
+      ),
+    );
   t.same(broken, []);
   t.end();
 });
