@@ -1,10 +1,10 @@
-import type { Expectation } from '../../src/model/fault.ts';
-import type { JournalEntry, JournalEvent } from '../../src/model/journal.ts';
-import type { Objective } from '../../src/model/objective.ts';
-import type { PlannedFault } from '../../src/model/plan.ts';
-import type { JudgeInput } from '../../src/model/ports.ts';
-import { type BodyEntry, FLAG_FRESH, OUTCOMES, type Outcome } from '../../src/model/samples.ts';
-import type { RequestSpec, Scenario } from '../../src/model/scenario.ts';
+import type { Expectation } from '../../dist/model/fault.js';
+import type { JournalEntry, JournalEvent } from '../../dist/model/journal.js';
+import type { Objective } from '../../dist/model/objective.js';
+import type { PlannedFault } from '../../dist/model/plan.js';
+import type { JudgeInput } from '../../dist/model/ports.js';
+import { type BodyEntry, FLAG_FRESH, OUTCOMES, type Outcome } from '../../dist/model/samples.js';
+import type { RequestSpec, Scenario } from '../../dist/model/scenario.js';
 
 /*
  * Synthetic evidence: a small deterministic model of a clustered server under load, with a hook wherever a defect can
@@ -325,9 +325,7 @@ function makeJournal(
     [END_AT + 400, { type: 'run.end', outcome: 'completed', reason: 'all phases were run' }],
     ...(options.journal ?? []),
   ];
-  return records
-    .sort(([a], [b]) => a - b)
-    .map(([atMs, entry], seq) => ({ seq, atMs, ...entry }) as JournalEvent);
+  return records.sort(([a], [b]) => a - b).map(([atMs, entry], seq) => ({ seq, atMs, ...entry }));
 }
 
 function phaseRecords(): Stamped[] {

@@ -1,11 +1,11 @@
 import t from 'tap';
+import type { Objective } from '../../dist/model/objective.js';
+import type { Report, ReportCheck } from '../../dist/model/report.js';
 import { reportSchema } from '../../dist/model/report.js';
 import { parseObjective } from '../../dist/scenario/parse-objective.js';
 import { resilienceObjectives } from '../../dist/scenario/resilience-objectives.js';
 import { METRICS } from '../../dist/verify/catalogue.js';
 import { judge } from '../../dist/verify/judge.js';
-import type { Objective } from '../../src/model/objective.ts';
-import type { Report, ReportCheck } from '../../src/model/report.ts';
 import {
   aRun,
   BASELINE_AT,
