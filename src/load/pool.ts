@@ -60,8 +60,9 @@ export abstract class Pool implements LaneOwner {
   sweep(): void {
     const { timeoutMs } = this.options;
     const oldestMs = this.options.now() - timeoutMs;
-    for (const lane of this.lanes) if (lane.busy && lane.sentMs <= oldestMs) lane.lose(TIMEOUT);
+    // First those that wait: a lane that is lost takes the oldest of them, which must not be one that is too old.
     while (this.backlog.size > 0 && this.backlog.dueMs <= oldestMs) this.dropOldest(EXPIRED);
+    for (const lane of this.lanes) if (lane.busy && lane.sentMs <= oldestMs) lane.lose(TIMEOUT);
   }
 
   /** Replaces idle connections that the server is about to close. */

@@ -158,6 +158,23 @@ t.test('a hang of 2 s shows as a p99 within 5 % of 2 s for both kinds, without e
   t.fail('p99 was above 1.05 of the hang three times');
 });
 
+t.test('an arrival that no connection could take in time expires, and is never sent', async (t) => {
+  await server.script({ mode: 'never' });
+  const spec = loadSpec({ connections: 2, freshShare: 0, ratePerSecond: 200 });
+  const { samples } = await runLoad(autocannonDriver, server.origin, spec, ({ told }) =>
+    until(() => told() >= 150),
+  );
+  const { columns } = samples;
+  const rows = Array.from(columns.outcome.keys());
+  const expired = rows.filter((row) => OUTCOMES[columns.outcome[row] ?? 0] === 'expired');
+  t.ok(expired.length >= 100);
+  t.ok(
+    expired.every((row) => Number.isNaN(columns.sendDelayMs[row]) && (columns.latencyMs[row] ?? 0) >= 1000),
+  );
+  const { requests } = await server.truth();
+  t.equal(rows.filter((row) => !Number.isNaN(columns.sendDelayMs[row])).length, requests, 'all others were');
+});
+
 t.test('requests come in proportion to their weights, in both kinds of connections', async (t) => {
   await server.script({ mode: 'ok' });
   const requests = [request({ path: '/a', weight: 3 }), request({ path: '/b', weight: 1 })];
