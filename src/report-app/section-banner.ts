@@ -1,5 +1,6 @@
 import { formatCount, formatMs, formatValue } from '../base/format.ts';
 import type { Verdict } from '../model/verdict.ts';
+import { cutLine } from '../report/clean.ts';
 import { longestOutageIndex, VERDICT_WORD } from '../report/present.ts';
 import { foreign, h, s } from './dom.ts';
 import type { Page } from './page.ts';
@@ -23,7 +24,7 @@ export function banner(page: Page): HTMLElement {
           'h1',
           {},
           h('span', { id: 'verdict', class: 'word' }, VERDICT_WORD[report.verdict]),
-          h('span', { class: 'scenario' }, foreign(run.scenario)),
+          h('span', { class: 'scenario' }, cutLine(run.scenario, 120)),
         ),
         h('p', { class: 'reason', id: 'reason' }, foreign(report.reason)),
         run.description === '' ? null : h('p', { class: 'about' }, foreign(run.description)),
@@ -45,13 +46,15 @@ export function banner(page: Page): HTMLElement {
 function facts({ report: { run } }: Page): string {
   const rate = run.ratePerSecond === null ? 'closed loop' : formatValue(run.ratePerSecond, 'per-second');
   return [
-    foreign(run.target),
+    cutLine(run.target, 200),
     `${formatCount(run.workers)} workers`,
     rate,
     formatMs(run.durationMs),
-    foreign(run.startedAt),
-    `Node ${foreign(run.environment.node)}`,
-  ].join('  ·  ');
+    cutLine(run.startedAt, 40),
+    `Node ${cutLine(run.environment.node, 40)}`,
+  ]
+    .filter((fact) => fact !== '')
+    .join('  ·  ');
 }
 
 function copyable(id: string, text: string): HTMLElement {

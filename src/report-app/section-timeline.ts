@@ -37,7 +37,9 @@ export const timelineSection: Section = {
     return [
       h('div', { class: 'filters' }, legend(page), h('span', { class: 'spring' }), now, reset),
       stack,
-      h('p', { class: 'muted hint' }, 'Drag over a panel to zoom in, double-click to see the whole run.'),
+      report.series.requests.length === 0
+        ? null
+        : h('p', { class: 'muted hint' }, 'Drag over a panel to zoom in, double-click to see the whole run.'),
       seriesTable(page),
     ];
   },

@@ -1,4 +1,5 @@
 import type { Report } from '../model/report.ts';
+import { noOutageText } from '../report/present.ts';
 import { type Child, h } from './dom.ts';
 import type { Page } from './page.ts';
 
@@ -22,7 +23,7 @@ export function tiles(page: Page, outage: number): HTMLElement {
     ]),
     tile(
       'Longest outage',
-      outage < 0 ? 'none seen' : num(['outages', outage, 'durationMs'], 'ms'),
+      outage < 0 ? noOutageText(report) : num(['outages', outage, 'durationMs'], 'ms'),
       outage < 0
         ? ['available ', num(['availability', 'byTime'], 'share'), ' of the time']
         : ['± ', num(['outages', outage, 'uncertaintyMs'], 'ms')],

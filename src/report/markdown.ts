@@ -8,6 +8,7 @@ import {
   limitText,
   longestOutageIndex,
   metricText,
+  noOutageText,
   rankedChecks,
   recoveredText,
   slotsText,
@@ -57,10 +58,10 @@ export function markdownSummary(report: Report): string {
 function availability(report: Report): string {
   const { availability: seen } = report;
   const outage = report.outages[longestOutageIndex(report)];
-  const longest = outage === undefined ? 'no outage seen' : `longest outage ${formatMs(outage.durationMs)}`;
+  const longest = outage === undefined ? noOutageText(report) : formatMs(outage.durationMs);
   return (
     `**Availability** ${formatValue(seen.ratio, 'share')} of ${formatCount(seen.requests)} requests, ` +
-    `by time ${formatValue(seen.byTime, 'share')}; ${longest}.`
+    `by time ${formatValue(seen.byTime, 'share')}; longest outage ${longest}.`
   );
 }
 

@@ -1,5 +1,5 @@
 import { formatMs, formatValue } from '../base/format.ts';
-import type { Report, ReportCheck, ReportFault, ReportPhase } from '../model/report.ts';
+import type { Report, ReportCheck, ReportFault } from '../model/report.ts';
 import type { Verdict } from '../model/verdict.ts';
 
 /** Pure readings of the judged document that several reporters share, so that they all say the same. */
@@ -73,10 +73,6 @@ export function largestFirst(counts: Readonly<Record<string, number>>): [string,
   return Object.entries(counts).sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
 }
 
-export function phaseOf(report: Report, name: ReportPhase['name']): ReportPhase | undefined {
-  return report.phases.find((phase) => phase.name === name);
-}
-
 /** The outage that lasted longest; the list is sorted, a foreign one may not be. */
 export function longestOutageIndex(report: Report): number {
   let best = -1;
@@ -84,6 +80,11 @@ export function longestOutageIndex(report: Report): number {
     if (best < 0 || outage.durationMs > (report.outages[best]?.durationMs ?? 0)) best = index;
   });
   return best;
+}
+
+/** What stands where no outage was found: nobody may have looked. */
+export function noOutageText(report: Report): string {
+  return report.availability.byTime === null ? 'not measured' : 'none seen';
 }
 
 /** How the target was watched and what that leaves unseen, one sentence each. */

@@ -10,6 +10,7 @@ import {
   limitText,
   longestOutageIndex,
   metricText,
+  noOutageText,
   rankedChecks,
   VERDICT_MARK,
   VERDICT_WORD,
@@ -106,7 +107,7 @@ function availabilityLines(report: Report, colors: Colors): string[] {
   const lines = [
     colors.bold('Availability'),
     `  by request  ${formatValue(seen.ratio, 'share')} of ${formatCount(seen.requests)}${interval}`,
-    `  by time     ${formatValue(seen.byTime, 'share')}, longest outage ${outage === undefined ? 'none seen' : formatMs(outage.durationMs)}`,
+    `  by time     ${formatValue(seen.byTime, 'share')}, longest outage ${outage === undefined ? noOutageText(report) : formatMs(outage.durationMs)}`,
     `  failed      ${formatCount(errors.total)}, of them ${formatCount(errors.unattributed)} unattributed`,
   ];
   const causes = largestFirst(errors.byCause);

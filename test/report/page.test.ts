@@ -28,6 +28,29 @@ function written(name: string): { readonly html: string; readonly json: unknown;
   return found;
 }
 
+/** Runs in the page: what a screen reader could not name, and ids that are there twice. */
+const NAMELESS = `(() => {
+  const bad = [];
+  for (const element of document.querySelectorAll('button, a, input, select, [role=img], [role=region]')) {
+    const label = element.getAttribute('aria-label') ?? element.closest('label')?.textContent ?? element.textContent;
+    if ((label ?? '').trim() === '') bad.push(element.outerHTML.slice(0, 80));
+  }
+  for (const cell of document.querySelectorAll('thead th')) {
+    if (cell.getAttribute('scope') !== 'col') bad.push(cell.outerHTML);
+  }
+  const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
+  bad.push(...ids.filter((id, index) => ids.indexOf(id) !== index));
+  return bad;
+})()`;
+
+/** Runs in the page: whether each panel has anything drawn. */
+const PAINTED = `[...document.querySelectorAll('#timeline canvas')].map((canvas) =>
+  canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0))`;
+
+/** Runs in the page: what the XML parser says against a text. */
+const xmlError = (xml: string): string =>
+  `new DOMParser().parseFromString(${JSON.stringify(xml)}, 'text/xml').querySelector('parsererror')?.textContent ?? null`;
+
 interface Opened {
   readonly page: Page;
   /** Console messages, page errors and requests for anything but the page. */
@@ -156,12 +179,7 @@ t.test('the timeline has its panels, bands, lanes and one axis', async (t) => {
   t.match(await label('Faults by kind'), /freeze-2, slot 1, at 11\.21 s: never recovered/);
   t.match(await label('Outages'), /outage of 1\.5 s/);
   t.match(await label('Workers by slot and generation'), /code 1 at 22\.61 s: nobody asked for it/);
-  const painted = await page.$$eval('#timeline canvas', (all) =>
-    all.map((canvas) => {
-      const data = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
-      return data.some((byte) => byte > 0);
-    }),
-  );
+  const painted = await page.evaluate(PAINTED);
   t.same(painted, [true, true, true, true], 'each panel has something drawn');
 });
 
@@ -226,20 +244,7 @@ t.test('a big report stays small and opens with bounded tables that can grow', a
 
 t.test('readers without the pictures get everything', async (t) => {
   const { page } = await open(t, written('a report of all kinds of trouble').url);
-  const nameless = await page.evaluate(() => {
-    const bad: string[] = [];
-    for (const element of document.querySelectorAll('button, a, input, select, [role=img], [role=region]')) {
-      const label =
-        element.getAttribute('aria-label') ?? element.closest('label')?.textContent ?? element.textContent;
-      if ((label ?? '').trim() === '') bad.push(element.outerHTML.slice(0, 80));
-    }
-    for (const cell of document.querySelectorAll('thead th')) {
-      if (cell.getAttribute('scope') !== 'col') bad.push(cell.outerHTML);
-    }
-    const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
-    bad.push(...ids.filter((id, index) => ids.indexOf(id) !== index));
-    return bad;
-  });
+  const nameless = await page.evaluate(NAMELESS);
   t.same(nameless, []);
   t.equal(await page.locator('h1').count(), 1);
   await page.emulateMedia({ media: 'print' });
@@ -259,11 +264,7 @@ t.test('junit.xml of a hostile report is XML', async (t) => {
     const junit = REPORTERS.get('junit');
     if (junit === undefined) throw new Error('no junit reporter');
     const xml = renderWith(junit, make()).files['junit.xml'] ?? '';
-    const broken = await page.evaluate(
-      (text) =>
-        new DOMParser().parseFromString(text, 'text/xml').querySelector('parsererror')?.textContent ?? null,
-      xml,
-    );
+    const broken = await page.evaluate(xmlError(xml));
     t.equal(broken, null);
   }
 });
