@@ -6,8 +6,8 @@ import { harnessClock } from '../runtime/harness-clock.ts';
 import { isDead, readProcess, signalProcess } from '../runtime/process-table.ts';
 import { readSamples } from '../runtime/samples-file.ts';
 import { commandTarget } from '../target/command-target.ts';
-import { judge } from '../verify/judge.ts';
 import { type CliContext, environmentOf } from './context.ts';
+import { judgeRun } from './judge-run.ts';
 
 /** The concrete adapters: the only place where they are chosen. */
 export function runParts(cli: CliContext): RunParts {
@@ -19,7 +19,7 @@ export function runParts(cli: CliContext): RunParts {
     startGuardian,
     startClock: harnessClock,
     readSamples,
-    judge,
+    judge: judgeRun,
     environment: environmentOf(cli),
   };
 }

@@ -33,7 +33,7 @@ type KillParams = z.infer<typeof params>;
 export const kill: FaultKind<KillParams> = {
   kind: 'kill',
   summary: 'Ends a process: SIGKILL, SIGTERM, process.exit with a code, or an uncaught exception.',
-  band: { light: '#cf222e', dark: '#ff7b72', label: 'kill' },
+  band: { light: '#bf3989', dark: '#f778ba', label: 'kill' },
   needs: 'process',
   params,
   async inject(victim, wanted, context) {

@@ -6,9 +6,9 @@ import type { JournalEventOf } from '../../model/journal.ts';
 import { readJournal } from '../../runtime/journal-file.ts';
 import { runFolder } from '../../runtime/run-folder.ts';
 import { readSamples } from '../../runtime/samples-file.ts';
-import { judge } from '../../verify/judge.ts';
 import type { CliContext } from '../context.ts';
 import { type ExitName, exitOfVerdict, worstExit } from '../exit-codes.ts';
+import { judgeRun } from '../judge-run.ts';
 import { collect } from '../options.ts';
 import { render, reporterNames } from '../render.ts';
 import { withExpectations } from '../scenarios.ts';
@@ -39,7 +39,7 @@ export function registerReport(program: Command, cli: CliContext, end: (name: Ex
         const journal = readJournal(folder.journal);
         const { scenario } = journal[0] as JournalEventOf<'run.start'>;
         const objectives = withExpectations(scenario.objectives, options.expect ?? []);
-        const report = judge({ journal, samples: readSamples(folder.samples), objectives });
+        const report = judgeRun({ journal, samples: readSamples(folder.samples), objectives });
         render(cli, report, {
           dir: folder.dir,
           names,
