@@ -54,8 +54,16 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
   const bootMs = journal.ready?.bootMs ?? 0;
   const readyAtMs = journal.ready?.atMs ?? 0;
   const readiness = readinessOf({ workers, faults, bootMs, readyAtMs, evidenceEndMs: endMs });
-  const { timeoutMs } = journal.start.scenario.load;
-  const attribution = attribute({ rows, faults, readiness, timeoutMs });
+  const { load } = journal.start.scenario;
+  const loadLag = measureLoadLag(rows, endMs);
+  const attribution = attribute({
+    rows,
+    faults,
+    readiness,
+    load,
+    ratePerSecond: journal.of('load.rate').at(-1)?.ratePerSecond ?? load.ratePerSecond,
+    lagMs: (windows.spans.run && loadLag.p99(windows.spans.run)) ?? 0,
+  });
   const workerRows = rowsByWorker(rows, workers);
   const { run, baseline, recovery } = windows.spans;
   const recovered = recoveries({
@@ -67,7 +75,6 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
     evidenceEndMs: journal.lastAtMs,
     ranToEnd: recovery?.complete ?? false,
   });
-  const loadLag = measureLoadLag(rows, endMs);
   return {
     journal,
     windows,

@@ -1,5 +1,7 @@
+import { FLAG_FRESH } from '../../model/samples.ts';
+import type { LoadSpec } from '../../model/scenario.ts';
 import type { Episode, FaultRecord } from './faults.ts';
-import type { Readiness } from './readiness.ts';
+import type { Readiness, TakenSpan } from './readiness.ts';
 import { endOf, isFailure, KIND, type Rows, sentOf } from './rows.ts';
 
 /** What a fault did to a request that failed. */
@@ -27,8 +29,11 @@ export interface Attribution {
   readonly fault: Int16Array;
 }
 
-/** Clocks of several processes, and the time from a deed to its record. */
+/** The time from a deed to its record, on a quiet machine; how late the load was is added, up to a bound. */
 const SLACK_MS = 50;
+const SLACK_LAG_MS_MAX = 200;
+/** How often a kept connection is used again, at the least: Node's own servers close it after 5 s. */
+const KEPT_IDLE_MS_MAX = 5000;
 /** A stamp is taken after the deed, by this much at most. */
 const STAMP_MS = 1;
 /** A connection of a dead process ends with it; what ends later than this had another reason. */
@@ -42,7 +47,17 @@ export interface AttributionInput {
   readonly rows: Rows;
   readonly faults: readonly FaultRecord[];
   readonly readiness: Readiness;
+  readonly load: Pick<LoadSpec, 'timeoutMs' | 'connections' | 'freshShare'>;
+  readonly ratePerSecond: number | null;
+  /** p99 of how late the load process was, ms. */
+  readonly lagMs: number;
+}
+
+interface Bounds {
   readonly timeoutMs: number;
+  readonly slackMs: number;
+  /** How long a kept connection may wait for its next request. */
+  readonly keptIdleMs: number;
 }
 
 interface Held extends Episode {
@@ -53,7 +68,8 @@ interface Held extends Episode {
 
 /**
  * Explains each failed request by what the faults must do to requests, whatever the supervisor does:
- * - `in-flight-at-kill`: it was on the killed worker, or on one not known, between injection and the notice of the death;
+ * - `in-flight-at-kill`: it was on the killed worker, or on one not known, between injection and the notice of the death,
+ *   and ended with it;
  * - `stuck-on-hung-worker`: it was on the hung worker, or on one not known, during the hang;
  * - `lost-hand-off`: a connection given to a worker that died before it could take it, see LOST_HAND_OFFS_MAX;
  * - `no-worker-left`: faults had taken every worker, and the supervisor's time to bring one back was not over.
@@ -65,18 +81,20 @@ export function attribute(input: AttributionInput): Attribution {
   const cause = new Uint8Array(rows.count);
   const fault = new Int16Array(rows.count).fill(-1);
   const held = faults.flatMap((record) => record.episodes).map(withBounds);
-  const { worker } = rows.samples.columns;
+  const bounds = boundsOf(input);
+  const { worker, flags } = rows.samples.columns;
   for (let row = 0; row < rows.count; row++) {
     const kind = rows.kind[row] ?? 0;
     if (!isFailure(kind) || kind === KIND['wrong-status'] || kind === KIND['wrong-body']) continue;
     const facts: FailedRow = {
       kind,
       pid: worker[row] ?? 0,
+      fresh: ((flags[row] ?? 0) & FLAG_FRESH) !== 0,
       dueMs: rows.samples.columns.dueMs[row] ?? 0,
       sentMs: sentOf(rows, row),
       endMs: endOf(rows, row),
     };
-    const found = explain(input, held, facts);
+    const found = explain(facts, { held, taken: input.readiness.taken, bounds });
     if (found === null) continue;
     cause[row] = CAUSE[found.cause];
     fault[row] = found.fault;
@@ -93,10 +111,19 @@ function withBounds(episode: Episode): Held {
   };
 }
 
+function boundsOf({ load, ratePerSecond, lagMs }: AttributionInput): Bounds {
+  const slackMs = SLACK_MS + Math.min(SLACK_LAG_MS_MAX, lagMs);
+  const keptRate = (ratePerSecond ?? 0) * (1 - load.freshShare);
+  // Idle connections are used in turn; twice the time of one turn leaves room for a burst in between.
+  const turnMs = keptRate > 0 ? (2 * load.connections * 1000) / keptRate : 0;
+  return { timeoutMs: load.timeoutMs, slackMs, keptIdleMs: Math.min(KEPT_IDLE_MS_MAX, turnMs) };
+}
+
 interface FailedRow {
   readonly kind: number;
   /** 0: not known. */
   readonly pid: number;
+  readonly fresh: boolean;
   readonly dueMs: number;
   readonly sentMs: number;
   readonly endMs: number;
@@ -107,35 +134,31 @@ interface Explanation {
   readonly fault: number;
 }
 
-function explain(
-  { readiness, timeoutMs }: AttributionInput,
-  held: readonly Held[],
-  row: FailedRow,
-): Explanation | null {
+interface Suspects {
+  readonly held: readonly Held[];
+  readonly taken: readonly TakenSpan[];
+  readonly bounds: Bounds;
+}
+
+function explain(row: FailedRow, { held, taken, bounds }: Suspects): Explanation | null {
   const known = row.pid !== 0;
+  const handOff = !known && row.kind === KIND.timeout ? lostHandOff(row, held, bounds) : null;
+  if (handOff) {
+    handOff.handOffs++;
+    return { cause: 'lost-hand-off', fault: handOff.fault };
+  }
   for (const episode of held) {
     if (known && episode.pid !== row.pid) continue;
-    if (episode.hang && stuck(episode, row, timeoutMs)) {
+    if (episode.hang && stuck(episode, row, bounds)) {
       return { cause: 'stuck-on-hung-worker', fault: episode.fault };
     }
-    if (!episode.hang && inFlight(episode, row)) return { cause: 'in-flight-at-kill', fault: episode.fault };
-  }
-  if (!known && row.kind === KIND.timeout) {
-    const episode = held.find((it) => it.handOffs < LOST_HAND_OFFS_MAX && handedOver(it, row));
-    if (episode) {
-      episode.handOffs++;
-      return { cause: 'lost-hand-off', fault: episode.fault };
+    if (!episode.hang && inFlight(episode, row, bounds)) {
+      return { cause: 'in-flight-at-kill', fault: episode.fault };
     }
   }
   if (known) return null;
-  const taken = readiness.taken.find(
-    ({ fromMs, toMs }) =>
-      row.dueMs <= toMs + SLACK_MS &&
-      (row.kind === KIND.expired ? row.endMs >= fromMs : row.sentMs >= fromMs - SLACK_MS),
-  );
-  return taken && row.sentMs <= taken.toMs + SLACK_MS
-    ? { cause: 'no-worker-left', fault: taken.fault }
-    : null;
+  const span = taken.find((it) => within(it, row, bounds));
+  return span ? { cause: 'no-worker-left', fault: span.fault } : null;
 }
 
 function brokeOff({ kind }: FailedRow): boolean {
@@ -148,23 +171,46 @@ function brokeOff({ kind }: FailedRow): boolean {
   );
 }
 
-function inFlight(episode: Held, row: FailedRow): boolean {
+function inFlight(episode: Held, row: FailedRow, { slackMs }: Bounds): boolean {
   if (!brokeOff(row) || row.endMs < episode.injectedAtMs - STAMP_MS) return false;
-  if (row.sentMs > episode.noticedBoundMs + SLACK_MS) return false;
-  return row.pid !== 0 || row.endMs <= episode.exitBoundMs + CLOSED_AFTER_EXIT_MS;
+  if (row.sentMs > episode.noticedBoundMs + slackMs) return false;
+  if (row.pid !== 0) return true;
+  // The kernel closes the connections of a dead process: who waits on was not on it, unless it took long to die.
+  if (row.kind === KIND.timeout) {
+    return row.sentMs >= episode.injectedAtMs - slackMs && row.endMs <= episode.exitBoundMs + slackMs;
+  }
+  return row.endMs <= episode.exitBoundMs + CLOSED_AFTER_EXIT_MS;
 }
 
-function stuck(episode: Held, row: FailedRow, timeoutMs: number): boolean {
+function stuck(episode: Held, row: FailedRow, { timeoutMs, slackMs }: Bounds): boolean {
   if (!brokeOff(row) && row.kind !== KIND.expired) return false;
   if (row.endMs < episode.injectedAtMs - STAMP_MS) return false;
-  const overMs = Math.max(episode.endMs, episode.noticedAtMs ?? episode.endMs) + SLACK_MS;
+  const overMs = Math.max(episode.endMs, episode.noticedAtMs ?? episode.endMs) + slackMs;
   const sentMs = row.kind === KIND.expired ? row.dueMs : row.sentMs;
   return sentMs >= episode.injectedAtMs - timeoutMs && sentMs <= overMs;
 }
 
-function handedOver(episode: Held, row: FailedRow): boolean {
-  if (episode.exitAtMs === null) return false;
-  // A hung worker that is killed loses what it was being given at that moment.
-  const fromMs = episode.hang ? episode.exitAtMs : episode.injectedAtMs;
-  return row.sentMs >= fromMs - SLACK_MS && row.sentMs <= episode.noticedBoundMs + SLACK_MS;
+/** Of the deaths in whose course the connection may have been handed over, the one nearest to the request. */
+function lostHandOff(row: FailedRow, held: readonly Held[], bounds: Bounds): Held | null {
+  let best: Held | null = null;
+  let nearestMs = Number.POSITIVE_INFINITY;
+  for (const episode of held) {
+    if (episode.exitAtMs === null || episode.handOffs >= LOST_HAND_OFFS_MAX) continue;
+    // A hung worker that is killed loses what it was being given at that moment.
+    const diesMs = episode.hang ? episode.exitAtMs : episode.injectedAtMs;
+    // A kept connection is made ahead of its first request.
+    const lateMs = bounds.slackMs + (row.fresh ? 0 : bounds.keptIdleMs);
+    if (row.sentMs < diesMs - bounds.slackMs || row.sentMs > episode.noticedBoundMs + lateMs) continue;
+    const awayMs = Math.abs(row.sentMs - diesMs);
+    if (awayMs < nearestMs) {
+      best = episode;
+      nearestMs = awayMs;
+    }
+  }
+  return best;
+}
+
+function within({ fromMs, toMs }: TakenSpan, row: FailedRow, { slackMs }: Bounds): boolean {
+  if (row.kind === KIND.expired) return row.endMs >= fromMs && row.dueMs <= toMs + slackMs;
+  return row.sentMs >= fromMs - slackMs && row.sentMs <= toMs + slackMs;
 }
