@@ -2,7 +2,6 @@
 // worker that hangs is ended and replaced too. PORT and WORKERS come from the environment.
 import cluster from 'node:cluster';
 import { createServer } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 
 const PORT = Number(process.env.PORT ?? 3000);
 const WORKERS = Number(process.env.WORKERS ?? 4);
@@ -36,9 +35,9 @@ if (cluster.isPrimary) {
   for (let i = 0; i < WORKERS; i++) fork();
 } else {
   setInterval(() => process.connected && process.send('alive'), HEARTBEAT_MS);
-  const server = createServer(async (request, response) => {
-    await delay(2); // a little asynchronous work, as a database query would be
-    response.end('hello from a cluster\n');
+  const server = createServer((request, response) => {
+    // A little asynchronous work, as a database query would be.
+    setTimeout(() => response.end('hello from a cluster\n'), 2);
   });
   server.listen(PORT);
 }

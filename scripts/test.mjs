@@ -8,14 +8,18 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 /** Share of the lines of src/ that the tests run, in percent; agent code inside of targets is not counted. */
 const LINES_MIN = 80;
 
-const node = (args, options = {}) => spawnSync(process.execPath, args, { stdio: 'inherit', ...options }).status;
+const node = (args, options = {}) =>
+  spawnSync(process.execPath, args, { stdio: 'inherit', ...options }).status;
 const end = (passed, failed) => {
   process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
   process.exit(failed > 0 || passed === 0 ? 1 : 0);
 };
 
 if (!existsSync('dist/cli/main.js') && node(['scripts/build.mjs']) !== 0) end(0, 1);
-if (!existsSync('.tap/plugins') && node(['node_modules/tap/dist/esm/run.mjs', 'build'], { stdio: 'ignore' }) === null) {
+if (
+  !existsSync('.tap/plugins') &&
+  node(['node_modules/tap/dist/esm/run.mjs', 'build'], { stdio: 'ignore' }) === null
+) {
   end(0, 1);
 }
 
@@ -23,11 +27,24 @@ rmSync('.tap/results.tap', { force: true });
 mkdirSync('.tap', { recursive: true });
 const only = process.argv.slice(2);
 const coverage = only.length === 0;
-const tap = ['node_modules/tap/dist/esm/run.mjs', '--reporter=terse', '--output-file=.tap/results.tap', ...only];
+const tap = [
+  'node_modules/tap/dist/esm/run.mjs',
+  '--reporter=terse',
+  '--output-file=.tap/results.tap',
+  ...only,
+];
 const c8 = [
   'node_modules/c8/bin/c8.js',
-  ...['--all', '--src=src', '--include=dist/**/*.js', '--exclude=dist/report/report-app.js', '--reporter=text-summary'],
-  ...['--check-coverage', `--lines=${LINES_MIN}`, '--functions=0', '--branches=0', '--statements=0'],
+  '--all',
+  '--src=src',
+  '--include=dist/**/*.js',
+  '--exclude=dist/report/report-app.js',
+  '--reporter=text-summary',
+  '--check-coverage',
+  `--lines=${LINES_MIN}`,
+  '--functions=0',
+  '--branches=0',
+  '--statements=0',
   process.execPath,
 ];
 const status = node(coverage ? [...c8, ...tap] : tap);

@@ -32,8 +32,8 @@ export function cliContext(): CliContext {
     env,
     stdout,
     stderr,
-    interactive: stderr.isTTY === true && !ci,
-    color: (stdout.isTTY === true && !ci && env['NO_COLOR'] === undefined) || env['FORCE_COLOR'] === '1',
+    interactive: stderr.isTTY && !ci,
+    color: (stdout.isTTY && !ci && env['NO_COLOR'] === undefined) || env['FORCE_COLOR'] === '1',
     packageDir,
     version: manifest.version,
   };

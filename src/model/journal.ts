@@ -87,7 +87,12 @@ export type JournalEntry =
     }
   | { readonly type: 'load.rate'; readonly ratePerSecond: number; readonly reason: string }
   | { readonly type: 'load.error'; readonly message: string }
-  | { readonly type: 'load.end'; readonly rows: number; readonly dropped: number; readonly rssBytesMax: number }
+  | {
+      readonly type: 'load.end';
+      readonly rows: number;
+      readonly dropped: number;
+      readonly rssBytesMax: number;
+    }
   | {
       readonly type: 'steady';
       readonly phase: 'baseline' | 'recovery';

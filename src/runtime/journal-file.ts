@@ -54,11 +54,9 @@ export function readJournal(file: string): readonly JournalEvent[] {
   const first = events[0];
   if (first?.type !== 'run.start')
     throw new ChaosError('usage', `${file} does not begin with a run.start record`);
-  if (first.version !== JOURNAL_VERSION) {
-    throw new ChaosError(
-      'usage',
-      `${file} has version ${String(first.version)}, expected ${JOURNAL_VERSION}`,
-    );
+  const version: number = first.version;
+  if (version !== JOURNAL_VERSION) {
+    throw new ChaosError('usage', `${file} has version ${version}, expected ${JOURNAL_VERSION}`);
   }
   return events;
 }

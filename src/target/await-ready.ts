@@ -72,7 +72,8 @@ export async function awaitReady(input: ReadyInput): Promise<ReadyFacts> {
   );
 }
 
-function workersState(input: ReadyInput): 'complete' | string {
+/** `complete`, or what is still missing. */
+function workersState(input: ReadyInput): string {
   const { watch, spec } = input;
   const alive = watch.table.alive();
   const listening = alive.filter((worker) => worker.listeningAtMs !== null).length;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { messageOf } from '../../base/errors.ts';
-import type { RunClock } from '../../model/ports.ts';
+import type { RunClock, TargetHandle } from '../../model/ports.ts';
 import { freePort } from '../../runtime/free-port.ts';
 import { startGuardian } from '../../runtime/guardian.ts';
 import { harnessClock } from '../../runtime/harness-clock.ts';
@@ -90,8 +90,9 @@ async function checkAgent(cli: CliContext): Promise<Finding> {
   const clock: RunClock = harnessClock();
   const runId = `doctor-${process.pid}`;
   const guardian = startGuardian(runId);
+  let target: TargetHandle | null = null;
   try {
-    const target = await commandTarget.start(
+    target = await commandTarget.start(
       {
         command: `node ${quote(join(cli.packageDir, 'examples/server.js'))}`,
         cwd: cli.cwd,
@@ -113,13 +114,14 @@ async function checkAgent(cli: CliContext): Promise<Finding> {
         runId,
       },
     );
-    const ready = await target.ready(new AbortController().signal).finally(() => target.stop());
+    const ready = await target.ready(new AbortController().signal);
     const seen = ready.visibility === 'agent';
     return {
       level: seen ? 'ok' : 'warn',
       text: seen ? 'loads into a clustered server and sees its 2 workers' : 'could not be loaded',
     };
   } finally {
+    await target?.stop();
     await guardian.release();
     privateDir.remove();
   }
