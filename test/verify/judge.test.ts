@@ -1,7 +1,9 @@
 import t from 'tap';
 import type { Objective } from '../../dist/model/objective.js';
+import type { JudgeInput } from '../../dist/model/ports.js';
 import type { Report, ReportCheck } from '../../dist/model/report.js';
 import { reportSchema } from '../../dist/model/report.js';
+import type { SampleColumns } from '../../dist/model/samples.js';
 import { parseObjective } from '../../dist/scenario/parse-objective.js';
 import { resilienceObjectives } from '../../dist/scenario/resilience-objectives.js';
 import { METRICS } from '../../dist/verify/catalogue.js';
@@ -329,6 +331,32 @@ t.test('a hang', async (t) => {
   });
 });
 
+t.test('a worker that survived one fault, and was killed by the next, did survive', async (t) => {
+  const [survived] = aHang({ kind: 'memory-spike', expect: 'survives', holdMs: 500 });
+  const killed = { atMs: CHAOS_AT + 3003, slot: 2 };
+  const report = judged({ faults: survived ? [survived, killed] : [] });
+  t.same(failed(report), []);
+  t.match(report.faults[0], { recovered: true, reason: null });
+  t.match(report.faults[1], { recovered: true, recoveryMs: 90 });
+});
+
+t.test('a server that ended in chaos can’t come back', async (t) => {
+  const endMs = CHAOS_AT + 4500;
+  const report = judged({
+    reforkMs: null,
+    tornAtMs: endMs,
+    edit: (events) => [
+      ...events,
+      { seq: 9001, atMs: endMs, type: 'primary.exit', pid: 901, code: 0, signal: null, expected: null },
+      { seq: 9002, atMs: endMs, type: 'phase.end', phase: 'chaos' },
+      { seq: 9003, atMs: endMs + 1, type: 'run.end', outcome: 'completed', reason: 'the server ended' },
+    ],
+  });
+  t.match(report.reason, /^slot 2 never came back after fault-1/);
+  t.ok(withVerdict(report, 'fail').includes('primary.exits'));
+  t.same(withVerdict(report, 'pass'), [], 'nothing else is taken to be well');
+});
+
 t.test('memory that takes 10 s to kill its worker is no slow recovery', async (t) => {
   const faults = aHang({ kind: 'memory-spike', holdMs: 15_000, endedAfterMs: 10_000 });
   const report = judged({ faults });
@@ -388,6 +416,43 @@ t.test('attribution', async (t) => {
     t.equal(report.errors.unattributed, 4);
   });
 
+  t.test('a kept connection is made before it is used, so its loss shows later', async (t) => {
+    const lateBy = (ms: number): Report => {
+      let left = 1;
+      return judged({
+        faults: kill,
+        row(row) {
+          if (left === 0 || row.fresh || row.dueMs < atMs + ms || row.outcome !== 'ok') return;
+          left--;
+          broken(row, 'timeout', 2000).worker = 0;
+        },
+      });
+    };
+    t.same(lateBy(120).errors.byCause['lost-hand-off'], 1);
+    t.equal(lateBy(120).errors.unattributed, 0);
+    t.equal(lateBy(3000).errors.unattributed, 1);
+  });
+
+  t.test(
+    'a connection that one kill lost is not the next kill’s, in whose course it times out',
+    async (t) => {
+      let left = 1;
+      const faults = [...kill, { atMs: atMs + 1990, slot: 3 }];
+      const report = judged({
+        faults,
+        row(row) {
+          if (left === 0 || !row.fresh || row.dueMs < atMs + 1 || row.outcome !== 'ok') return;
+          left--;
+          broken(row, 'timeout', 2000);
+        },
+      });
+      t.equal(report.errors.byCause['lost-hand-off'], 1);
+      const inFlight = judged({ faults });
+      t.equal(report.faults[0]?.errors, (inFlight.faults[0]?.errors ?? 0) + 1);
+      t.equal(report.faults[1]?.errors, inFlight.faults[1]?.errors);
+    },
+  );
+
   t.test('a timeout far from any fault has no cause', async (t) => {
     const row: RunOptions['row'] = (it) =>
       void (it.fresh && it.dueMs === CHAOS_AT + 12_002.5 && broken(it, 'timeout', 2000));
@@ -436,8 +501,8 @@ t.test('what baseline shows', async (t) => {
   t.test('a body that names its worker expects nothing of a new one', async (t) => {
     const names: Record<number, number> = { 1: HELLO, 2: OTHER, 3: HELLO, 4: OTHER };
     const row: RunOptions['row'] = (it, worker) => {
-      if (it.outcome === 'ok' && worker)
-        it.body = isRespawned(worker) ? WRONG : (names[worker.slot] ?? HELLO);
+      if (it.outcome !== 'ok' || worker === null) return;
+      it.body = worker.generation > 1 ? WRONG : (names[worker.slot] ?? HELLO);
     };
     t.same(failed(judged({ row })), []);
   });
@@ -460,7 +525,7 @@ t.test('what baseline shows', async (t) => {
 
 t.test('noise', async (t) => {
   /** The load process stops for a while: what was due is sent at its end, what had come is read at its end. */
-  const stalled = (fromMs: number, ms: number): RunOptions['row'] =>
+  const stalled = (fromMs: number, ms: number): NonNullable<RunOptions['row']> =>
     function row(it) {
       const toMs = fromMs + ms;
       const endMs = it.dueMs + it.latencyMs;
@@ -611,5 +676,45 @@ t.test('a run that proves nothing is inconclusive', async (t) => {
 
   t.test('an interrupted run that had shown a defect still fails', async (t) => {
     t.equal(edited(ended('interrupted'), { reforkMs: null }).verdict, 'fail');
+  });
+});
+
+t.test('a million requests', async (t) => {
+  const small = aRun({ objectives: SHIPPED });
+  const times = (factor: number): JudgeInput => {
+    const { columns } = small.samples;
+    const count = columns.count * factor;
+    const stretch = <T extends Float64Array | Float32Array | Uint32Array | Uint16Array | Uint8Array>(
+      column: T,
+    ): T => {
+      const all = new (column.constructor as new (length: number) => T)(count);
+      for (let row = 0; row < count; row++) all[row] = column[Math.floor(row / factor)] ?? 0;
+      return all;
+    };
+    const wide = Object.entries(columns).map(([name, column]) => [
+      name,
+      typeof column === 'number' ? count : stretch(column),
+    ]);
+    return { ...small, samples: { ...small.samples, columns: Object.fromEntries(wide) as SampleColumns } };
+  };
+  const cpuMs = (input: JudgeInput): { readonly ms: number; readonly report: Report } => {
+    const before = process.cpuUsage();
+    const report = judge(input);
+    const { user, system } = process.cpuUsage(before);
+    return { ms: (user + system) / 1000, report };
+  };
+  judge(small);
+  const tenth = cpuMs(times(9));
+  const whole = cpuMs(times(90));
+
+  t.test('make a report under 2 MB, with a bounded number of points', async (t) => {
+    t.ok(whole.report.availability.requests > 1e6);
+    t.equal(whole.report.verdict, 'pass', whole.report.reason);
+    t.ok(JSON.stringify(whole.report).length < 2e6);
+    t.ok(whole.report.series.requests.length <= 1200);
+  });
+
+  t.test('take about ten times as long as a tenth of them', async (t) => {
+    t.ok(whole.ms < tenth.ms * 30, `${tenth.ms} ms, then ${whole.ms} ms`);
   });
 });

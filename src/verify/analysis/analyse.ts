@@ -73,7 +73,8 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
     goodput: measureGoodput(rows, baseline, endMs),
     bootMs,
     evidenceEndMs: journal.lastAtMs,
-    ranToEnd: recovery?.complete ?? false,
+    // A completed run without its last phase is one whose server ended by itself: nothing can come back any more.
+    ranToEnd: recovery?.complete === true || journal.end?.outcome === 'completed',
   });
   return {
     journal,

@@ -40,6 +40,8 @@ const STAMP_MS = 1;
 const CLOSED_AFTER_EXIT_MS = 1000;
 /** Node loses about one connection a kill while the primary hands it over (RoundRobinHandle.handoff); more is not Node's. */
 const LOST_HAND_OFFS_MAX = 2;
+/** A hand-off waits in the victim's channel while it has no time to read: so long before its death, at the most. */
+const HAND_OFF_WAITS_MS = 1000;
 /** A killed process is gone by then; assumed where the evidence ends before its exit. */
 const EXIT_ASSUMED_MS = 2000;
 
@@ -200,7 +202,7 @@ function lostHandOff(row: FailedRow, held: readonly Held[], bounds: Bounds): Hel
     const diesMs = episode.hang ? episode.exitAtMs : episode.injectedAtMs;
     // A kept connection is made ahead of its first request.
     const lateMs = bounds.slackMs + (row.fresh ? 0 : bounds.keptIdleMs);
-    if (row.sentMs < diesMs - bounds.slackMs || row.sentMs > episode.noticedBoundMs + lateMs) continue;
+    if (row.sentMs < diesMs - HAND_OFF_WAITS_MS || row.sentMs > episode.noticedBoundMs + lateMs) continue;
     const awayMs = Math.abs(row.sentMs - diesMs);
     if (awayMs < nearestMs) {
       best = episode;

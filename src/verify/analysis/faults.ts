@@ -1,5 +1,5 @@
 import type { Expectation } from '../../model/fault.ts';
-import type { Evidence } from '../../model/journal.ts';
+import type { Evidence, JournalEventOf } from '../../model/journal.ts';
 import type { JournalIndex } from './journal-index.ts';
 import type { Windows } from './windows.ts';
 import type { WorkerLife } from './workers.ts';
@@ -107,7 +107,13 @@ function record(input: FaultInput, index: number, outline: Outline): FaultRecord
     (effects.length === 0 ? 'no proof of its effect was recorded' : null) ??
     effects.filter((effect) => !effect.effective).map((effect) => effect.reason ?? 'it had no effect')[0] ??
     null;
-  const facts: HeldFacts = { index, kind: outline.kind, expect: outline.expect, healedByUsAtMs };
+  const facts: HeldFacts = {
+    id: outline.id,
+    index,
+    kind: outline.kind,
+    expect: outline.expect,
+    healedByUsAtMs,
+  };
   return {
     id: outline.id,
     kind: outline.kind,
@@ -129,6 +135,7 @@ function record(input: FaultInput, index: number, outline: Outline): FaultRecord
 }
 
 interface HeldFacts {
+  readonly id: string;
   readonly index: number;
   readonly kind: string;
   readonly expect: Expectation;
@@ -144,13 +151,7 @@ function episode(
   const worker = workers.findLast((life) => life.pid === pid && life.spawnedAtMs <= injectedAtMs) ?? null;
   const exits = worker ? [worker.exit] : journal.of('primary.exit').filter((event) => event.pid === pid);
   const exit = exits[0] ?? null;
-  // An exit long after the heal has another cause; one before the injection can't be the fault's.
-  const ours =
-    exit !== null &&
-    exit.atMs >= injectedAtMs - 1 &&
-    exit.expected !== 'stop' &&
-    (healedByUsAtMs === null || exit.atMs <= healedByUsAtMs + LATE_END_MS);
-  const exitAtMs = ours ? exit.atMs : null;
+  const exitAtMs = exit !== null && isOfFault(exit, facts) ? exit.atMs : null;
   const endMs = Math.max(
     injectedAtMs,
     Math.min(exitAtMs ?? Number.POSITIVE_INFINITY, healedByUsAtMs ?? journal.lastAtMs),
@@ -166,6 +167,17 @@ function episode(
     endMs,
     healedByUs: healedByUsAtMs !== null && (exitAtMs === null || exitAtMs > healedByUsAtMs),
   };
+}
+
+/** Whether the exit ended this fault: another fault's kill does only while this one held the victim. */
+function isOfFault(
+  exit: JournalEventOf<'worker.exit' | 'primary.exit'>,
+  { id, injectedAtMs, healedByUsAtMs }: HeldFacts & { readonly injectedAtMs: number },
+): boolean {
+  if (exit.expected === 'stop' || exit.atMs < injectedAtMs - 1) return false;
+  if (healedByUsAtMs === null || exit.atMs <= healedByUsAtMs) return true;
+  const mayBeOurs = exit.expected === null || exit.expected === id;
+  return mayBeOurs && exit.atMs <= healedByUsAtMs + LATE_END_MS;
 }
 
 /** Which fault a worker's exit is the doing of; `null`: of none that allows for it, and that is a finding. */

@@ -40,7 +40,7 @@ export interface RecoveryInput {
   readonly bootMs: number;
   /** When the last worker event could have been recorded, ms. */
   readonly evidenceEndMs: number;
-  /** The recovery phase was run to its end: the supervisor had all the time that the scenario gives. */
+  /** The supervisor had all the time that the scenario gives, or its server had ended. */
   readonly ranToEnd: boolean;
 }
 
@@ -123,6 +123,10 @@ function survival(
   steps: RecoverySteps,
 ): Recovery {
   const common = { recoveryMs: null, unavoidableMs: 0, atLeastMs: 0, steps };
+  const endedBy = episode.worker?.exit?.expected ?? null;
+  if (steps.exitMs !== null && endedBy !== null && endedBy !== fault.id) {
+    return { ...common, recovered: null, reason: `${who(episode)} was ended by ${endedBy} in the meantime` };
+  }
   if (steps.exitMs !== null) {
     const reason = `${who(episode)} did not survive ${fault.id}: it ended ${formatMs(steps.exitMs)} after the injection`;
     return { ...common, recovered: false, reason };
