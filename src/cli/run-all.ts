@@ -158,6 +158,9 @@ function tellWhatHappened(cli: CliContext, { result }: FinishedRun): void {
     const hint = outcome.type === 'unhealthy' ? outcome.hint : undefined;
     cli.stderr.write(`chaos: ${outcome.reason}\n${hint === undefined ? '' : `  → ${hint}\n`}`);
   }
+  if (outcome.type === 'error' && !(outcome.error instanceof ChaosError) && outcome.error instanceof Error) {
+    cli.stderr.write(`a bug in chaos itself, please report it: ${outcome.error.stack ?? ''}\n`);
+  }
   if (unhealed.length > 0) cli.stderr.write(`chaos: could not be healed: ${unhealed.join(', ')}\n`);
   if (leftovers && leftovers.stuck.length > 0) {
     cli.stderr.write(`chaos: still there after SIGKILL: pid ${leftovers.stuck.join(', ')}\n`);

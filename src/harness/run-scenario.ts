@@ -113,6 +113,7 @@ class Run {
     await this.#during('settle', phases.settleMs, () => this.#settle(target, phases.settleMs));
     await this.#during('recovery', phases.recoveryMs, () => this.#sleep(phases.recoveryMs));
     if (!this.#stop.signal.aborted) {
+      await load.flush();
       this.#ports.record({ type: 'steady', phase: 'recovery', ...this.#ports.steadyState('recovery') });
     }
     return this.#stopReason ?? { type: 'completed', reason: 'all phases were run' };
@@ -196,6 +197,7 @@ class Run {
     for (let n = 1; ; n++) {
       await this.#during('baseline', ms, () => this.#sleep(ms));
       if (this.#stopReason) throw new Stopped(this.#stopReason);
+      await load.flush();
       const steady = this.#ports.steadyState('baseline');
       if (steady.proven || n === BASELINE_TRIES) {
         this.#ports.record({ type: 'steady', phase: 'baseline', ...steady });

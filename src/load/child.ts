@@ -42,7 +42,10 @@ process.on('message', (raw) => {
   const message = raw as ParentMessage;
   if (message.type === 'start') void start(message.config);
   else if (message.type === 'rate') engine?.setRate(message.ratePerSecond);
-  else void stop();
+  else if (message.type === 'flush') {
+    engine?.flush();
+    tell({ type: 'flushed' });
+  } else void stop();
 });
 process.on('disconnect', leave);
 process.on('SIGTERM', leave);

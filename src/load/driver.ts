@@ -7,6 +7,8 @@ import type { ChildMessage, ParentMessage } from './protocol.ts';
 
 /** Node start-up and autocannon take 0.2 s; this is for a machine that is busy with other things. */
 const START_TIMEOUT_MS = 20_000;
+/** A child that is too busy to answer writes by itself soon after. */
+const FLUSH_TIMEOUT_MS = 2_000;
 /** Added to the request timeout when draining: what the child needs for its last rows. */
 const STOP_MARGIN_MS = 5_000;
 /** The `request` column is one byte. */
@@ -52,6 +54,7 @@ class LoadProcess {
   private readonly stopped: Promise<LoadSummary>;
   private stderr = '';
   private rows = 0;
+  private onFlushed: () => void = () => undefined;
 
   constructor(context: LoadContext) {
     // Neither execArgv nor environment are inherited: a test runner's loader or a debugger's port have no place in there.
@@ -89,6 +92,7 @@ class LoadProcess {
           new ChaosError('bug', message.message, message.hint === null ? {} : { hint: message.hint }),
         );
       } else if (message.type === 'stopped') onStopped(message.summary);
+      else if (message.type === 'flushed') this.onFlushed();
       else {
         this.rows += message.progress.ok + message.progress.failed;
         context.onProgress(message.progress);
@@ -120,6 +124,7 @@ class LoadProcess {
     return {
       pid: this.child.pid ?? 0,
       setRate: (ratePerSecond) => this.send({ type: 'rate', ratePerSecond }),
+      flush: () => this.flush(),
       stop: () => (stopping ??= this.stop(spec.timeoutMs)),
       failed: new Promise((resolve) => {
         void this.exited.then((how) => {
@@ -127,6 +132,14 @@ class LoadProcess {
         });
       }),
     };
+  }
+
+  private async flush(): Promise<void> {
+    const flushed = new Promise<void>((resolve) => {
+      this.onFlushed = resolve;
+    });
+    this.send({ type: 'flush' });
+    await withDeadline(Promise.race([flushed, this.exited]), FLUSH_TIMEOUT_MS, () => undefined);
   }
 
   async kill(): Promise<void> {

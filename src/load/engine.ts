@@ -79,6 +79,11 @@ export class LoadEngine {
   }
 
   /** Writes what there is; what is in flight is recorded as aborted. */
+  /** Writes down what has ended so far. */
+  flush(): void {
+    this.writer.flush();
+  }
+
   finish(): LoadSummary {
     for (const timer of this.timers.splice(0)) clearInterval(timer);
     for (const pool of this.pools) {

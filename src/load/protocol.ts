@@ -14,6 +14,8 @@ export interface ChildConfig {
 export type ParentMessage =
   | { readonly type: 'start'; readonly config: ChildConfig }
   | { readonly type: 'rate'; readonly ratePerSecond: number }
+  /** Write down what has ended so far. */
+  | { readonly type: 'flush' }
   | { readonly type: 'stop' };
 
 export type ChildMessage =
@@ -21,4 +23,5 @@ export type ChildMessage =
   /** The load could not be started; the process ends. */
   | { readonly type: 'refused'; readonly message: string; readonly hint: string | null }
   | { readonly type: 'progress'; readonly progress: LoadProgress }
+  | { readonly type: 'flushed' }
   | { readonly type: 'stopped'; readonly summary: LoadSummary };

@@ -185,6 +185,8 @@ export interface LoadSummary {
 export interface LoadHandle {
   readonly pid: number;
   setRate(ratePerSecond: number): void;
+  /** Resolves when the row of every request that has ended is in the file. */
+  flush(): Promise<void>;
   /** Sends no more, waits for what is in flight (at most the request timeout), writes the last row. */
   stop(): Promise<LoadSummary>;
   /** Resolves with a message if the load process ended by itself: the run has no witness any more. */

@@ -157,6 +157,7 @@ function world(options: Options = {}): World {
         return {
           pid: 1,
           setRate: () => {},
+          flush: async () => {},
           stop: async () => {
             log.push('load stopped');
             return { rows: 1, dropped: 0, rssBytesMax: 1 };
