@@ -3,6 +3,8 @@ import type * as Http from 'node:http';
 
 type StoreHeader = (this: unknown, firstLine: unknown, headers: unknown) => unknown;
 
+const HEADER = 'x-chaos-worker';
+
 let installed = false;
 
 /**
@@ -18,11 +20,18 @@ function attributeResponses(): void {
   const prototype = http.ServerResponse.prototype as unknown as { _storeHeader?: StoreHeader };
   const original = prototype._storeHeader;
   if (typeof original !== 'function' || original.length !== 2) return;
-  const line = `x-chaos-worker: ${process.pid}\r\n`;
+  const line = `${HEADER}: ${process.pid}\r\n`;
   prototype._storeHeader = function _storeHeader(firstLine, headers) {
-    const isHead = typeof firstLine === 'string' && firstLine.endsWith('\r\n');
+    // A proxy passes on what the worker behind it has said.
+    const isHead = typeof firstLine === 'string' && firstLine.endsWith('\r\n') && !isNamed(headers);
     return original.call(this, isHead ? firstLine + line : firstLine, headers);
   };
+}
+
+/** Whether a response that is being passed on names its worker already. */
+function isNamed(headers: unknown): boolean {
+  if (Array.isArray(headers)) return headers.flat().includes(HEADER);
+  return typeof headers === 'object' && headers !== null && HEADER in headers;
 }
 
 const attribution = { attributeResponses };

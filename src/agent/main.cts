@@ -60,7 +60,7 @@ function begin(options: AgentOptions): void {
       scheduling = event.scheduling;
     }
     if (event.type !== 'listening') return;
-    if (role !== 'primary') attributeResponses();
+    attributeResponses();
     cancel(timer);
     timer = after(() => line.open(), AFTER_LISTENING_MS);
     timer.unref();

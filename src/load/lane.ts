@@ -69,7 +69,12 @@ export class Lane {
   private begun = false;
   private status = 0;
   private keepAlive = true;
+  /** Who serves this connection, 0 while unknown. */
   private worker = 0;
+  /** Who gave the answer at hand. */
+  private answerer = 0;
+  /** Answers of several workers came over it: a proxy is in between, and a lost request's worker is not known. */
+  private isShared = false;
   private port = 0;
   private bodyBytes = 0;
   private part: Buffer = NOTHING;
@@ -180,6 +185,7 @@ export class Lane {
     this.bodyBytes = 0;
     this.parts = null;
     this.worker = 0;
+    this.isShared = false;
     this.port = 0;
     this.idleMsMax = IDLE_MS_DEFAULT;
   }
@@ -200,21 +206,36 @@ export class Lane {
   private onHead(head: ResponseHead): boolean {
     this.status = head.statusCode;
     this.keepAlive = head.shouldKeepAlive;
-    if (this.worker === 0) this.readHeaders(head.headers);
+    this.answerer = this.readHeaders(head.headers);
+    if (this.isShared) return this.isHeadRequest();
+    if (this.worker === 0) this.worker = this.answerer;
+    else if (this.worker !== this.answerer) {
+      this.isShared = true;
+      this.worker = 0;
+    }
+    return this.isHeadRequest();
+  }
+
+  private isHeadRequest(): boolean {
     return (this.kit.requests[this.request] as WireRequest).isHead;
   }
 
-  private readHeaders(headers: readonly string[]): void {
+  /** @returns the worker that the answer names, 0 for none */
+  private readHeaders(headers: readonly string[]): number {
+    // The agent puts its line first: one comparison for every answer but the first of a connection.
+    if (this.worker !== 0 && headers[0] === WORKER_HEADER) return Number(headers[1]) || 0;
+    let worker = 0;
     for (let i = 0; i + 1 < headers.length; i += 2) {
       const name = headers[i] as string;
       if (name.length === WORKER_HEADER.length && name.toLowerCase() === WORKER_HEADER) {
-        this.worker = Number(headers[i + 1]) || 0;
+        worker = Number(headers[i + 1]) || 0;
       } else if (name.length === KEEP_ALIVE_HEADER.length && name.toLowerCase() === KEEP_ALIVE_HEADER) {
         const seconds = Number(/timeout=(\d+)/i.exec(headers[i + 1] as string)?.[1] ?? 0) * 1000;
         // Leaves before the server does, so that no request meets its FIN half way.
         if (seconds > 0) this.idleMsMax = Math.max(seconds / 2, seconds - 1000);
       }
     }
+    return worker;
   }
 
   private onBody(part: Buffer): void {
@@ -264,7 +285,7 @@ export class Lane {
       endMs,
       outcome,
       status,
-      this.worker,
+      outcome === OK ? this.answerer : this.worker,
       this.port,
       this.request,
       this.kit.fresh ? FLAG_FRESH : 0,

@@ -138,7 +138,11 @@ function adoptWithoutCluster(input: ReadyInput, answeringSinceMs: number): void 
   const { watch } = input;
   if (watch.mode !== 'cluster' || watch.primary() !== null || watch.table.alive().length > 0) return;
   const listening = new Set(watch.listeners.map((listener) => listener.pid));
-  const singles = [...watch.singles].filter(([pid]) => listening.has(pid));
+  const parents = new Set(
+    [...watch.singles].filter(([pid]) => listening.has(pid)).map(([, { ppid }]) => ppid),
+  );
+  // One that listens and has listening children is their proxy.
+  const singles = [...watch.singles].filter(([pid]) => listening.has(pid) && !parents.has(pid));
   const waitedMs = input.clock.now() - answeringSinceMs;
   if (singles.length > 0) {
     const supervised = singles.filter(([, { ppid }]) => {

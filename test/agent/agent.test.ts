@@ -13,8 +13,8 @@ import { runClock } from '../../dist/runtime/clock.js';
 import { freePort } from '../../dist/runtime/free-port.js';
 import { poll } from '../../dist/runtime/wait.js';
 import { type AgentEvent, startAgentHub } from '../../dist/target/agent-hub.js';
-import { cleanSpawn } from '../faults/clean-spawn.ts';
 import { type Rig, startRig } from '../faults/rig.ts';
+import { cleanSpawn } from '../support/clean-spawn.ts';
 import { startRawHub } from './raw-hub.ts';
 
 const MB = 1_000_000;

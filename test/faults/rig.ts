@@ -19,7 +19,7 @@ import { freePort } from '../../dist/runtime/free-port.js';
 import { identify, isDead, readProcess, signalProcess } from '../../dist/runtime/process-table.js';
 import { poll } from '../../dist/runtime/wait.js';
 import { type AgentEvent, type AgentHub, startAgentHub } from '../../dist/target/agent-hub.js';
-import { cleanSpawn } from './clean-spawn.ts';
+import { cleanSpawn } from '../support/clean-spawn.ts';
 
 /** Generous: the machine may be full; a fact that never comes still ends the test with a sentence. */
 const FACT_DEADLINE_MS = 15_000;

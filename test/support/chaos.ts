@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import type { Test } from 'tap';
 import { type JournalEvent } from '../../dist/model/journal.js';
 import { type Report, reportSchema } from '../../dist/model/report.js';
+import { cleanSpawn } from './clean-spawn.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 export const SERVERS = join(ROOT, 'test/fixtures/servers');
@@ -40,28 +41,25 @@ export function chaos(
 ): ChaosRun {
   const out = tempDir(t);
   const runs = ['run', 'replay'].includes(args[0] ?? '');
-  const env: NodeJS.ProcessEnv = {
-    ...process.env,
-    CI: 'true',
-    PATH: `${ROOT}/node_modules/.bin:${process.env['PATH']}`,
-    ...options.env,
-  };
-  // What the test runner loads into its children must not get into the product.
-  delete env['NODE_OPTIONS'];
-  if (options.env?.['NODE_OPTIONS']) env['NODE_OPTIONS'] = options.env['NODE_OPTIONS'];
-  const child = spawn(
+  const child = cleanSpawn(
     process.execPath,
     [join(ROOT, 'bin/chaos.js'), ...args, ...(runs ? ['--out', out] : [])],
     {
       cwd: options.cwd ?? ROOT,
-      env,
+      env: {
+        CI: 'true',
+        PATH: `${ROOT}/node_modules/.bin:${process.env['PATH']}`,
+        // Coverage of the real command line counts too.
+        NODE_V8_COVERAGE: process.env['NODE_V8_COVERAGE'],
+        ...options.env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const done = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }));
   t.teardown(() => child.kill('SIGTERM'));
   const run: ChaosRun = {

@@ -48,8 +48,9 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
   const windows = findWindows(journal, lastRowMs);
   const endMs = Math.max(journal.lastAtMs, lastRowMs);
   const requests = journal.start.scenario.load.requests;
-  const rows = classifyRows(samples, requests, learnExpectations(samples, windows.calmUntilMs));
   const workers = workerLives(journal);
+  const workerPids = new Set(workers.map((worker) => worker.pid));
+  const rows = classifyRows(samples, requests, learnExpectations(samples, windows.calmUntilMs), workerPids);
   const faults = faultRecords({ journal, windows, workers });
   const bootMs = journal.ready?.bootMs ?? 0;
   const readyAtMs = journal.ready?.atMs ?? 0;
@@ -60,6 +61,7 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
     rows,
     faults,
     readiness,
+    workerPids,
     load,
     ratePerSecond: journal.of('load.rate').at(-1)?.ratePerSecond ?? load.ratePerSecond,
     lagMs: (windows.spans.run && loadLag.p99(windows.spans.run)) ?? 0,

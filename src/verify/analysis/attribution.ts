@@ -49,6 +49,8 @@ export interface AttributionInput {
   readonly rows: Rows;
   readonly faults: readonly FaultRecord[];
   readonly readiness: Readiness;
+  /** Pids of all workers: an answer of somebody else, such as a proxy, names no worker. */
+  readonly workerPids: ReadonlySet<number>;
   readonly load: Pick<LoadSpec, 'timeoutMs' | 'connections' | 'freshShare'>;
   readonly ratePerSecond: number | null;
   /** p99 of how late the load process was, ms. */
@@ -90,7 +92,7 @@ export function attribute(input: AttributionInput): Attribution {
     if (!isFailure(kind) || kind === KIND['wrong-status'] || kind === KIND['wrong-body']) continue;
     const facts: FailedRow = {
       kind,
-      pid: worker[row] ?? 0,
+      pid: input.workerPids.has(worker[row] ?? 0) ? (worker[row] ?? 0) : 0,
       fresh: ((flags[row] ?? 0) & FLAG_FRESH) !== 0,
       dueMs: rows.samples.columns.dueMs[row] ?? 0,
       sentMs: sentOf(rows, row),

@@ -61,6 +61,7 @@ export function classifyRows(
   samples: Samples,
   requests: readonly RequestSpec[],
   expectations: Expectations,
+  workerPids: ReadonlySet<number>,
 ): Rows {
   const { columns, bodies } = samples;
   const { count } = columns;
@@ -75,7 +76,7 @@ export function classifyRows(
     const status = columns.status[row] ?? 0;
     const named = requests[request]?.expectStatus ?? null;
     if (named === null ? !expectations.statusFits(request, status) : !named.includes(status)) {
-      const gateway = status >= 502 && status <= 504 && columns.worker[row] === 0;
+      const gateway = status >= 502 && status <= 504 && !workerPids.has(columns.worker[row] ?? 0);
       kind[row] = gateway ? KIND.gateway : KIND['wrong-status'];
       continue;
     }
