@@ -56,6 +56,8 @@ export type WireEvent =
       readonly workerId: number;
       readonly code: number | null;
       readonly signal: string | null;
+      /** The primary itself had asked the worker to go. */
+      readonly retired: boolean;
     };
 
 /** Agent to hub. `hello` comes first and proves the right to speak. */

@@ -61,7 +61,10 @@ function watchWorkers(report: Report, onFirstFork: () => void): void {
   });
   cluster.on('exit', (worker, code, signal) => {
     const who = about(worker);
-    if (who) report({ type: 'worker-exit', ...who, code: code ?? null, signal: signal ?? null });
+    if (!who) return;
+    // `disconnect()` and `kill()` of the worker set it: its own primary meant it to go.
+    const retired = worker.exitedAfterDisconnect === true;
+    report({ type: 'worker-exit', ...who, code: code ?? null, signal: signal ?? null, retired });
   });
 }
 

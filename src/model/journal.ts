@@ -65,7 +65,7 @@ export type JournalEntry =
       readonly pid: number;
       readonly code: number | null;
       readonly signal: string | null;
-      /** Who asked for it: a fault's id, `stop` at the end of the run, or `null`, which is a finding. */
+      /** Who asked for it: a fault's id, `supervisor`, `stop` at the end of the run, or `null`, which is a finding. */
       readonly expected: string | null;
     }
   /** The supervisor itself saw the worker's exit. */

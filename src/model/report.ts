@@ -100,7 +100,7 @@ const workerSchema = z.object({
   exitedAtMs: maybeMs,
   code: z.number().nullable(),
   signal: z.string().nullable(),
-  expected: z.string().nullable().describe('Fault id, stop, or null: nobody asked for this exit'),
+  expected: z.string().nullable().describe('Fault id, supervisor, stop, or null: nobody asked for this exit'),
   requests: z.number(),
   p50Ms: maybeMs,
 });

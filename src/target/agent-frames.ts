@@ -19,6 +19,7 @@ const eventSchema = z.discriminatedUnion('type', [
     ...about,
     code: z.int().nullable(),
     signal: z.string().max(100).nullable(),
+    retired: z.boolean(),
   }),
 ]);
 

@@ -58,6 +58,8 @@ export type AgentEvent =
       readonly workerId: number;
       readonly code: number | null;
       readonly signal: string | null;
+      /** The primary itself had asked the worker to go. */
+      readonly retired: boolean;
     }
   /** The line is gone: the process died, or only its control thread did. A hint, to be confirmed. */
   | { readonly type: 'closed'; readonly pid: number; readonly atMs: number };

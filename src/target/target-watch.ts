@@ -118,6 +118,9 @@ export class TargetWatch {
         return;
       case 'worker-exit':
         this.#options.record({ type: 'worker.noticed', pid: event.workerPid }, event.atMs);
+        if (event.retired && this.table.expectation(event.workerPid) === null) {
+          this.table.expectExit(event.workerPid, 'supervisor');
+        }
         return this.#ended(event.workerPid, { code: event.code, signal: event.signal, atMs: event.atMs });
       case 'closed':
         return void this.#confirmDeath(event.pid, event.atMs);

@@ -203,6 +203,17 @@ export function unexpectedExits(
 ): readonly WorkerLife[] {
   return workers.filter(
     (worker) =>
-      worker.exit !== null && worker.exit.expected !== 'stop' && faultOfExit(faults, worker) === null,
+      worker.exit !== null &&
+      worker.exit.expected !== 'stop' &&
+      !isRetired(faults, worker) &&
+      faultOfExit(faults, worker) === null,
   );
+}
+
+/** Its own supervisor asked it to go, as in a recycling or a reload, and not because of a fault that it was to survive. */
+function isRetired(faults: readonly FaultRecord[], worker: WorkerLife): boolean {
+  const isVictim = faults.some((fault) =>
+    fault.episodes.some((it) => it.worker === worker && it.exitAtMs !== null),
+  );
+  return worker.exit?.expected === 'supervisor' && !isVictim;
 }

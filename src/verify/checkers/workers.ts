@@ -51,7 +51,7 @@ export const workerCheckers = [
     'workers.unexpectedExits',
     'count',
     ['run', 'baseline', 'chaos', 'recovery'],
-    'Exits of workers that no fault asked for, or that a fault was to leave unharmed.',
+    'Exits of workers that neither a fault nor their supervisor asked for, or that a fault was to leave unharmed.',
     (analysis, window) => overSpan(analysis, window, (span) => unexpected(analysis, window, span)),
     { partial: 'grows' },
   ),
