@@ -88,6 +88,7 @@ export async function runJobs(
     live.end();
     interrupts.dispose();
   }
+  if (finished.length > 1 && !settings.json && !settings.quiet) cli.stdout.write(overview(finished));
   return worstExit(ends);
 }
 
@@ -185,6 +186,16 @@ function endOf({ result, report }: FinishedRun, interrupts: Interrupts): ExitNam
       if (outcome.error instanceof ChaosError) return exitOfReason(outcome.error.reason);
       return outcome.reason.startsWith('the load process failed') ? 'inconclusive' : 'bug';
   }
+}
+
+/** One line a run, for several. */
+function overview(finished: readonly { readonly run: FinishedRun }[]): string {
+  const lines = finished.map(({ run: { report } }) => {
+    const { scenario, seed } = report.run;
+    return `${report.verdict.toUpperCase().padEnd(12)} ${scenario}  seed ${seed}  ${report.reason}`;
+  });
+  const passed = finished.filter(({ run }) => run.report.verdict === 'pass').length;
+  return `\n${lines.join('\n')}\n${passed} of ${finished.length} runs passed\n`;
 }
 
 function withRepeats(cli: CliContext, report: Report, runs: readonly FinishedRun[]): Report {
