@@ -27,6 +27,7 @@ export interface RunResult {
 
 /** A baseline that a noisy moment spoilt is measured again, at most this often in all. */
 const BASELINE_TRIES = 3;
+const RECOVERY_TRIES = 3;
 const PROGRESS_MS = 250;
 const SETTLE_LOOK_MS = 50;
 /** All slots ready for this long: settled. */
@@ -111,11 +112,7 @@ class Run {
     await injector.healAll();
 
     await this.#during('settle', phases.settleMs, () => this.#settle(target, phases.settleMs));
-    await this.#during('recovery', phases.recoveryMs, () => this.#sleep(phases.recoveryMs));
-    if (!this.#stop.signal.aborted) {
-      await load.flush();
-      this.#ports.record({ type: 'steady', phase: 'recovery', ...this.#ports.steadyState('recovery') });
-    }
+    await this.#recovery(load, phases.recoveryMs);
     return this.#stopReason ?? { type: 'completed', reason: 'all phases were run' };
   }
 
@@ -203,13 +200,27 @@ class Run {
         this.#ports.record({ type: 'steady', phase: 'baseline', ...steady });
         return steady;
       }
-      this.#ports.record({
-        type: 'log',
-        level: 'warn',
-        message: `baseline is measured again: ${steady.reason}`,
-      });
+      this.#warn(`baseline is measured again: ${steady.reason}`);
       if (ratesItself(this.#input.scenario.load)) this.#lowerRate(load);
     }
+  }
+
+  /** What is lastingly worse than baseline is so each time; a noisy moment of the machine is not. */
+  async #recovery(load: LoadHandle, ms: number): Promise<void> {
+    for (let n = 1; n <= RECOVERY_TRIES && !this.#stop.signal.aborted; n++) {
+      await this.#during('recovery', ms, () => this.#sleep(ms));
+      await load.flush();
+      const steady = this.#ports.steadyState('recovery');
+      if (steady.proven || n === RECOVERY_TRIES) {
+        this.#ports.record({ type: 'steady', phase: 'recovery', ...steady });
+        return;
+      }
+      this.#warn(`recovery is measured again: ${steady.reason}`);
+    }
+  }
+
+  #warn(message: string): void {
+    this.#ports.record({ type: 'log', level: 'warn', message });
   }
 
   /** A server that was steady at a rate while warming up and is not any more gets room. */

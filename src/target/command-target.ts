@@ -85,7 +85,7 @@ function targetHandle(started: Started): TargetHandle {
         signal,
       });
       origin = facts.origin;
-      const workers = watch.table.settle();
+      const workers = watch.settle(portOf(new URL(origin)));
       const visibility = watch.mode === 'tree' ? 'process-table' : 'agent';
       const boots = watch.table.slots().map((worker) => (worker.listeningAtMs ?? 0) - worker.spawnedAtMs);
       context.record({
@@ -131,7 +131,7 @@ function targetHandle(started: Started): TargetHandle {
       const url = origin === null ? null : new URL(origin);
       const host = url?.hostname.replace(/[[\]]/g, '') ?? '127.0.0.1';
       const ports = new Set([started.port, ...watch.listeners.map((listener) => listener.port)]);
-      if (url) ports.add(Number(url.port) || (url.protocol === 'https:' ? 443 : 80));
+      if (url) ports.add(portOf(url));
       const left = await stopTarget({
         watch,
         root,
@@ -179,7 +179,7 @@ function launch(
 async function choosePort(spec: TargetSpec): Promise<number> {
   if (spec.url === null) return freePort();
   const url = new URL(spec.url);
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+  const port = portOf(url);
   if (await isListening(port, url.hostname.replace(/[[\]]/g, ''))) {
     throw new ChaosError(
       'usage',
@@ -190,4 +190,8 @@ async function choosePort(spec: TargetSpec): Promise<number> {
     );
   }
   return port;
+}
+
+function portOf(url: URL): number {
+  return Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
 }

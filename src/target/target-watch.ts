@@ -59,6 +59,7 @@ export class TargetWatch {
   #primary: ProcessId | null = null;
   #stopping = false;
   #looks = 0;
+  #servicePort: number | null = null;
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -76,6 +77,18 @@ export class TargetWatch {
   /** Resolves when that process is dead; at once for one that was never seen. */
   exited(pid: number): Promise<ProcessExit> {
     return this.#tracked.get(pid)?.exit ?? Promise.resolve({ code: null, signal: null, atMs: this.#now() });
+  }
+
+  /**
+   * The server is ready: numbers its workers. From now on a worker serves only if it listens where all of them do, if
+   * there is such a port.
+   */
+  settle(port: number): number {
+    const onPort = new Set(this.listeners.filter((listener) => listener.port === port).map(({ pid }) => pid));
+    const settled = this.table.settle();
+    const all = this.table.slots().every((worker) => onPort.has(worker.pid));
+    this.#servicePort = all && settled > 0 ? port : null;
+    return settled;
   }
 
   /** From now on every exit is ours. */
@@ -107,14 +120,16 @@ export class TargetWatch {
       case 'listening':
         this.listeners.push({ pid: event.pid, address: event.address, port: event.port });
         if (this.mode === 'processes' && this.singles.has(event.pid)) this.#spawned(event.pid, event.atMs);
-        return this.#listening(event.pid, event.atMs);
+        return this.#listening(event.pid, event.atMs, event.port);
       case 'fork':
         this.#setPrimary(event.pid, null);
         return this.#spawned(event.workerPid, event.atMs);
       case 'online':
         return this.table.online(event.workerPid, event.atMs);
       case 'worker-listening':
-        if (event.port !== null) this.#listening(event.workerPid, event.atMs);
+        if (event.port === null) return;
+        this.listeners.push({ pid: event.workerPid, address: '', port: event.port });
+        this.#listening(event.workerPid, event.atMs, event.port);
         return;
       case 'worker-exit':
         this.#options.record({ type: 'worker.noticed', pid: event.workerPid }, event.atMs);
@@ -157,7 +172,8 @@ export class TargetWatch {
     this.#changed();
   }
 
-  #listening(pid: number, atMs: number): void {
+  #listening(pid: number, atMs: number, port: number | null = null): void {
+    if (this.#servicePort !== null && port !== null && port !== this.#servicePort) return;
     this.table.listening(pid, atMs);
     this.#changed();
   }

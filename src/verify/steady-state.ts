@@ -6,6 +6,8 @@ const ERROR_SHARE_MAX = 0.005;
 /** Share of the arrival rate that must have been answered. */
 const ANSWERED_SHARE_MIN = 0.9;
 const ANSWERS_MIN = 10;
+/** What a noisy moment of the machine can spoil. */
+const TIMING = /^(latency|throughput)\./;
 
 /**
  * Whether a phase proves a steady state: its requests were answered, at the rate they came, by all workers. Judged on
@@ -39,6 +41,10 @@ export function steadyState(
       `${formatCount(phase.rps)} answers a second at ${formatCount(rate)} arrivals: the server does not keep up; lower --rate`,
     );
   }
+  const broken = report.checks.find(
+    ({ metric, window, verdict }) => window === name && TIMING.test(metric) && verdict !== 'pass',
+  );
+  if (broken) return no(broken.reason ?? `${broken.id} does not hold`);
   return {
     proven: true,
     reason: `${formatCount(phase.rps)} answers a second, ${formatRatio(1 - errorShare)} good`,
