@@ -18,8 +18,8 @@ export function resilienceObjectives(options: { readonly recoveryExcess?: string
     'latency.ratio@recovery < 3',
     'throughput.ratio@recovery >= 0.95',
     'primary.exits == 0',
-    'primary.fds.growth < 64',
-    'primary.memory.growth < 64MB',
+    'primary.fds.growth < 20',
+    'primary.memory.growth < 32MB',
     'leftovers == 0',
   ];
 }
