@@ -13,6 +13,8 @@ export interface RunClock {
   now(): number;
   /** CLOCK_MONOTONIC at the run's 0, ms: what another process subtracts from its own hrtime. */
   readonly zeroMs: number;
+  /** Something is about to happen that has to be on time: what can wait, should. */
+  isQuiet?(): boolean;
 }
 
 /** Writes an event to the journal; `atMs` defaults to now, and may be earlier for what was seen late. */

@@ -263,7 +263,7 @@ export class TargetWatch {
   }
 
   #every(ms: number, look: () => void): void {
-    this.#timers.push(setInterval(look, ms));
+    this.#timers.push(setInterval(() => this.#options.clock.isQuiet?.() || look(), ms));
   }
 
   #changed(): void {
