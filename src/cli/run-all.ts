@@ -64,7 +64,7 @@ export async function runJobs(
     write: (text) => settings.quiet || cli.stderr.write(text),
     isTty: cli.interactive,
     color: cli.interactive && settings.color,
-    columns: cli.stderr.columns ?? 100,
+    columns: () => cli.stderr.columns || 100,
   });
   const interrupts = onInterrupts((text) => live.line(text));
   const ends: ExitName[] = [];

@@ -1,5 +1,5 @@
 import { ChaosError, messageOf } from '../base/errors.ts';
-import type { PhaseName } from '../model/phase.ts';
+import { PHASES, type PhaseName } from '../model/phase.ts';
 import type { Plan } from '../model/plan.ts';
 import type { LeftoverReport, LoadHandle, Progress, TargetHandle, TargetReady } from '../model/ports.ts';
 import { RATE_DEFAULT, WORKERS_DEFAULT } from '../model/scenario.ts';
@@ -111,7 +111,9 @@ class Run {
     });
     await injector.healAll();
 
-    await this.#during('settle', phases.settleMs, () => this.#settle(target, phases.settleMs));
+    await this.#during('settle', Math.min(SETTLED_MS, phases.settleMs), () =>
+      this.#settle(target, phases.settleMs),
+    );
     await this.#recovery(load, phases.recoveryMs);
     return this.#stopReason ?? { type: 'completed', reason: 'all phases were run' };
   }
@@ -120,6 +122,7 @@ class Run {
     const { scenario } = this.#input;
     this.teardown.push('stopping the target', async () => {
       this.#phase = 'stop';
+      this.#phaseEndMs = 0;
       this.leftovers = (await this.#target?.stop()) ?? null;
     });
     const target = await this.#ports.target.start(scenario.target, {
@@ -152,6 +155,7 @@ class Run {
     let load: LoadHandle | null = null;
     this.teardown.push('stopping the load', async () => {
       this.#phase = 'stop';
+      this.#phaseEndMs = 0;
       const summary = await load?.stop();
       if (summary) this.#ports.record({ type: 'load.end', ...summary });
     });
@@ -286,12 +290,27 @@ class Run {
     void show();
   }
 
+  /** What is planned to come after this phase, ms; settling is expected to take no longer than it must. */
+  #laterMs(): number {
+    const { phases } = this.#input.scenario;
+    const planned: Readonly<Record<PhaseName, number>> = {
+      warmup: phases.warmupMs,
+      baseline: phases.baselineMs,
+      chaos: phases.chaosMs,
+      settle: Math.min(SETTLED_MS, phases.settleMs),
+      recovery: phases.recoveryMs,
+    };
+    const index = PHASES.findIndex((phase) => phase === this.#phase);
+    if (this.#phase === 'stop' || this.#phase === 'judge') return 0;
+    return PHASES.slice(index + 1).reduce((sum, phase) => sum + planned[phase], 0);
+  }
+
   #progress(): Progress {
     const { clock } = this.#ports;
     return {
       phase: this.#phase,
       elapsedMs: clock.now(),
-      leftMs: Math.max(0, this.#phaseEndMs - clock.now()),
+      leftMs: Math.max(0, this.#phaseEndMs - clock.now()) + this.#laterMs(),
       rps: this.#watch.rps,
       errors: this.#watch.failed,
       workersReady: this.#target?.workers().filter((worker) => worker.state === 'ready').length ?? 0,

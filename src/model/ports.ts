@@ -261,6 +261,7 @@ export interface Reporter {
 export interface Progress {
   readonly phase: PhaseName | 'start' | 'stop' | 'judge';
   readonly elapsedMs: number;
+  /** Of the whole run, as planned. */
   readonly leftMs: number;
   readonly rps: number;
   readonly errors: number;
