@@ -2,14 +2,14 @@
  * The objectives of the shipped scenarios. They need no tuning: each follows from physics (a request in flight on a
  * killed worker is lost, no other), from what was asked for (N workers), or from the run's own baseline.
  *
- * @param options `recoveryExcess`: how long recovery may take beyond what the fault itself makes unavoidable, default 5 s
+ * @param options `recoveryExcess`: how long recovery may take beyond what the server's own boot time, default 3 s
  */
 export function resilienceObjectives(options: { readonly recoveryExcess?: string } = {}): string[] {
   return [
     'errors.unattributed == 0',
     'responses.wrong == 0',
     'outage.avoidable < 1s',
-    `recovery.excess < ${options.recoveryExcess ?? '5s'}`,
+    `recovery.excess < ${options.recoveryExcess ?? '3s'}`,
     'workers.missing@recovery == 0',
     'workers.excess == 0',
     'workers.unexpectedExits == 0',
