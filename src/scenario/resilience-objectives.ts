@@ -2,7 +2,7 @@
  * The objectives of the shipped scenarios. They need no tuning: each follows from physics (a request in flight on a
  * killed worker is lost, no other), from what was asked for (N workers), or from the run's own baseline.
  *
- * @param options `recoveryExcess`: how long recovery may take beyond what the server's own boot time, default 3 s
+ * @param options `recoveryExcess`: how long recovery may take beyond the server's own boot time, default 3 s
  */
 export function resilienceObjectives(options: { readonly recoveryExcess?: string } = {}): string[] {
   return [
