@@ -1,5 +1,5 @@
 import { ChaosError, messageOf } from '../base/errors.ts';
-import { PHASES, type PhaseName } from '../model/phase.ts';
+import type { PhaseName } from '../model/phase.ts';
 import type { Plan } from '../model/plan.ts';
 import type { LeftoverReport, LoadHandle, Progress, TargetHandle, TargetReady } from '../model/ports.ts';
 import { RATE_DEFAULT, WORKERS_DEFAULT } from '../model/scenario.ts';
@@ -8,6 +8,7 @@ import { Injector } from './injector.ts';
 import { LoadWatch } from './load-watch.ts';
 import type { HarnessPorts, RunInput } from './ports.ts';
 import { Teardown } from './teardown.ts';
+import { laterMs, SETTLED_MS } from './time-left.ts';
 
 /** How a run ended; the verdict is for the judge. `error` is an operating error, told apart by its reason. */
 export type RunOutcome =
@@ -30,8 +31,6 @@ const BASELINE_TRIES = 3;
 const RECOVERY_TRIES = 3;
 const PROGRESS_MS = 250;
 const SETTLE_LOOK_MS = 50;
-/** All slots ready for this long: settled. */
-const SETTLED_MS = 1000;
 
 /**
  * One run, from start to stop:
@@ -290,27 +289,12 @@ class Run {
     void show();
   }
 
-  /** What is planned to come after this phase, ms; settling is expected to take no longer than it must. */
-  #laterMs(): number {
-    const { phases } = this.#input.scenario;
-    const planned: Readonly<Record<PhaseName, number>> = {
-      warmup: phases.warmupMs,
-      baseline: phases.baselineMs,
-      chaos: phases.chaosMs,
-      settle: Math.min(SETTLED_MS, phases.settleMs),
-      recovery: phases.recoveryMs,
-    };
-    const index = PHASES.findIndex((phase) => phase === this.#phase);
-    if (this.#phase === 'stop' || this.#phase === 'judge') return 0;
-    return PHASES.slice(index + 1).reduce((sum, phase) => sum + planned[phase], 0);
-  }
-
   #progress(): Progress {
     const { clock } = this.#ports;
     return {
       phase: this.#phase,
       elapsedMs: clock.now(),
-      leftMs: Math.max(0, this.#phaseEndMs - clock.now()) + this.#laterMs(),
+      leftMs: Math.max(0, this.#phaseEndMs - clock.now()) + laterMs(this.#input.scenario.phases, this.#phase),
       rps: this.#watch.rps,
       errors: this.#watch.failed,
       workersReady: this.#target?.workers().filter((worker) => worker.state === 'ready').length ?? 0,
