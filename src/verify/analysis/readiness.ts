@@ -9,6 +9,8 @@ export interface Readiness {
   readonly listening: StepLine;
   /** Listening, and under no fault. */
   readonly usable: StepLine;
+  /** Usable, and not about to be retired by their own supervisor. */
+  readonly staying: StepLine;
   /** Spans without any usable worker, where faults took all of them, with the last such fault. */
   readonly taken: readonly TakenSpan[];
 }
@@ -20,6 +22,9 @@ export interface TakenSpan extends Interval {
 
 /** How long after the faults let go the lack of workers is still theirs, on top of two boots, ms. */
 const RETURN_GRACE_MS = 5000;
+
+/** A worker that was told to go drains for this long at the most, and its successor serves already, ms. */
+const RETIRING_MS = 10_000;
 
 export interface ReadinessInput {
   readonly workers: readonly WorkerLife[];
@@ -33,6 +38,7 @@ export function readinessOf(input: ReadinessInput): Readiness {
   const { workers, faults } = input;
   const listening: Change[] = [];
   const usable: Change[] = [];
+  const staying: Change[] = [];
   const episodes = faults.flatMap((fault) => fault.episodes);
   for (const worker of workers) {
     const fromMs = worker.listeningAtMs;
@@ -46,13 +52,23 @@ export function readinessOf(input: ReadinessInput): Readiness {
       .filter((episode) => episode.worker === worker)
       .sort((a, b) => a.injectedAtMs - b.injectedAtMs);
     for (const { injectedAtMs, endMs } of held) {
-      if (injectedAtMs > freeMs) span(usable, freeMs, Math.min(injectedAtMs, toMs));
+      if (injectedAtMs > freeMs) {
+        span(usable, freeMs, Math.min(injectedAtMs, toMs));
+        span(staying, freeMs, Math.min(injectedAtMs, toMs));
+      }
       freeMs = Math.max(freeMs, endMs);
     }
     if (freeMs < toMs) span(usable, freeMs, toMs);
+    const stayMs = worker.exit?.expected === 'supervisor' ? toMs - RETIRING_MS : toMs;
+    if (freeMs < stayMs) span(staying, freeMs, stayMs);
   }
   const line = new StepLine(usable);
-  return { listening: new StepLine(listening), usable: line, taken: takenSpans(input, line, episodes) };
+  return {
+    listening: new StepLine(listening),
+    usable: line,
+    staying: new StepLine(staying),
+    taken: takenSpans(input, line, episodes),
+  };
 }
 
 function span(changes: Change[], fromMs: number, toMs: number): void {

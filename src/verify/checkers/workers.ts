@@ -31,7 +31,7 @@ export const workerCheckers = [
     'workers.excess',
     'count',
     ['run', 'chaos', 'recovery'],
-    'Ready workers beyond the number asked for, for longer than a second; one that is under a fault does not count.',
+    'Ready workers beyond the number asked for, for longer than a second; one that is under a fault, or that its supervisor is about to retire, does not count.',
     (analysis, window) => overSpan(analysis, window, (span) => excess(analysis, span)),
     { partial: 'grows' },
   ),
@@ -98,8 +98,8 @@ function missing({ workers, readiness, slots }: Analysis, span: Span): Found {
 }
 
 function excess({ workers, readiness, slots }: Analysis, span: Span): Found {
-  for (let value = readiness.usable.max(span) - slots; value > 0; value--) {
-    const tooMany = readiness.usable.spans(span, (ready) => ready >= slots + value);
+  for (let value = readiness.staying.max(span) - slots; value > 0; value--) {
+    const tooMany = readiness.staying.spans(span, (ready) => ready >= slots + value);
     const longest = tooMany.find((it) => lengthMs(it) > EXCESS_MS);
     if (longest === undefined) continue;
     const lives = workers.filter((life) => life.slot > slots);
