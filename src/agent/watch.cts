@@ -63,7 +63,7 @@ function watchWorkers(report: Report, onFirstFork: () => void): void {
     const who = about(worker);
     if (!who) return;
     // `disconnect()` and `kill()` of the worker set it: its own primary meant it to go.
-    const retired = Boolean(worker.exitedAfterDisconnect);
+    const { exitedAfterDisconnect: retired } = worker;
     report({ type: 'worker-exit', ...who, code: code ?? null, signal: signal ?? null, retired });
   });
 }

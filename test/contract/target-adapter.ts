@@ -24,7 +24,7 @@ export interface StartedTarget {
   readonly handle: TargetHandle;
   readonly events: readonly JournalEntry[];
   readonly runId: string;
-  stop(): ReturnType<TargetHandle['stop']>;
+  readonly stop: () => ReturnType<TargetHandle['stop']>;
 }
 
 let runs = 0;
