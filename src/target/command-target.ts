@@ -160,15 +160,19 @@ function launch(
       cwd: spec.cwd,
       detached: true,
       stdio: ['ignore', log, log],
-      env: targetEnvironment({
-        spec,
-        own: process.env,
-        port,
-        workers: context.workers,
-        runId: context.runId,
-        nodeOptions,
-        privateDir: context.privateDir,
-      }),
+      env: {
+        // Node hands this one on to every child unless it is named; a server writes no coverage of ours.
+        NODE_V8_COVERAGE: undefined,
+        ...targetEnvironment({
+          spec,
+          own: process.env,
+          port,
+          workers: context.workers,
+          runId: context.runId,
+          nodeOptions,
+          privateDir: context.privateDir,
+        }),
+      },
     });
   } finally {
     closeSync(log);
