@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Test } from 'tap';
@@ -73,7 +73,7 @@ export function chaos(
     report: () => reportSchema.parse(JSON.parse(readFileSync(join(out, 'latest/report.json'), 'utf8'))),
     async event(what) {
       for (const end = performance.now() + 60_000; performance.now() < end; ) {
-        const found = exists(join(out, 'latest')) ? run.journal().find(what) : undefined;
+        const found = existsSync(join(out, 'latest/journal.ndjson')) ? run.journal().find(what) : undefined;
         if (found) return found;
         if (child.exitCode !== null) break;
         await new Promise((wake) => setTimeout(wake, 20));
@@ -131,13 +131,4 @@ export async function eventually(
     await new Promise((wake) => setTimeout(wake, 20));
   }
   return what();
-}
-
-function exists(path: string): boolean {
-  try {
-    readdirSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
