@@ -89,6 +89,7 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
     attribution,
     recoveries: recovered,
     outages: findOutages({
+      load,
       rows,
       loadLag,
       run,

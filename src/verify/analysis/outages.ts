@@ -1,3 +1,4 @@
+import type { LoadSpec } from '../../model/scenario.ts';
 import type { FaultRecord } from './faults.ts';
 import { type Interval, lengthMs, overlapMs } from './interval.ts';
 import type { LoadLag } from './load-lag.ts';
@@ -31,7 +32,10 @@ export interface Outages {
 /** A fault's consequences are its own until this long after its last known step. */
 const AFTERMATH_MS = 1000;
 
+const CLOSED_LANES_MIN = 8;
+
 export interface OutageInput {
+  readonly load: Pick<LoadSpec, 'mode' | 'connections' | 'freshShare'>;
   readonly rows: Rows;
   readonly loadLag: LoadLag;
   readonly run: Span | null;
@@ -49,6 +53,7 @@ export function findOutages(input: OutageInput): Outages {
   let thresholdMs = 0;
   let witnesses = 0;
   for (const fresh of [true, false]) {
+    if (!isWitness(input.load, fresh)) continue;
     const silences = findSilences(input, fresh, { run, calm: baseline ?? run });
     if (silences === null) continue;
     thresholdMs = Math.max(thresholdMs, silences.thresholdMs);
@@ -57,6 +62,11 @@ export function findOutages(input: OutageInput): Outages {
   }
   list.sort((a, b) => b.durationMs - a.durationMs || a.fromMs - b.fromMs);
   return { list: apart(list), thresholdMs, witnesses };
+}
+
+/** In a closed loop the few requests that a kill takes can hold all of a few connections; that is no silence. */
+function isWitness({ mode, connections, freshShare }: OutageInput['load'], fresh: boolean): boolean {
+  return mode === 'open' || connections * (fresh ? freshShare : 1 - freshShare) >= CLOSED_LANES_MIN;
 }
 
 function outage({ usable, faults, recoveries }: OutageInput, silence: Silence, fresh: boolean): Outage {
