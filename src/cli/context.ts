@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, release, type } from 'node:os';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { destination, type Logger, pino } from 'pino';
 import type { Environment } from '../model/journal.ts';
@@ -37,6 +38,12 @@ export function cliContext(): CliContext {
     packageDir,
     version: manifest.version,
   };
+}
+
+/** A path as one types it here: relative where it lies below the working directory. */
+export function shortPath(cli: CliContext, path: string): string {
+  const short = relative(cli.cwd, path);
+  return short === '' || short.startsWith('..') ? path : short;
 }
 
 export function environmentOf(cli: CliContext): Environment {

@@ -4,7 +4,7 @@ import { ChaosError, messageOf } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import type { Report } from '../model/report.ts';
 import { REPORTERS } from '../report/registry.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, shortPath } from './context.ts';
 
 /** The reporters asked for, or the default ones. */
 export function reporterNames(cli: CliContext, text: string | undefined): readonly string[] {
@@ -43,7 +43,7 @@ export function render(
         file: (file, content) => writeFileSync(join(options.dir, file), content),
         stdout: (text) => options.stdout && cli.stdout.write(text),
         color: options.color,
-        dir: options.dir,
+        dir: shortPath(cli, options.dir),
         ...(summaryFile === undefined
           ? {}
           : { stepSummary: (text: string) => appendFileSync(summaryFile, text) }),

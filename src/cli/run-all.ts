@@ -1,4 +1,3 @@
-import { relative } from 'node:path';
 import { ChaosError } from '../base/errors.ts';
 import { formatMs } from '../base/format.ts';
 import { type FinishedRun, runOnce } from '../campaign/run-once.ts';
@@ -6,7 +5,7 @@ import type { JournalEvent } from '../model/journal.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Report } from '../model/report.ts';
 import { createLive, type Live } from '../report/live.ts';
-import { type CliContext, createLogger } from './context.ts';
+import { type CliContext, createLogger, shortPath } from './context.ts';
 import { type ExitName, exitOfReason, exitOfVerdict, worstExit } from './exit-codes.ts';
 import { type Interrupts, onInterrupts } from './interrupts.ts';
 import { render, reporterNames } from './render.ts';
@@ -118,7 +117,7 @@ async function runJob(cli: CliContext, job: Job, context: JobContext): Promise<F
       out: settings.out,
       startedAt: new Date().toISOString(),
       signal: context.interrupts.signal,
-      onFolder: (folder) => live.line(`reports: ${relative(cli.cwd, folder.dir) || folder.dir}`),
+      onFolder: (folder) => live.line(`reports: ${shortPath(cli, folder.dir)}`),
       onEvent: (event) => {
         log.debug(event, event.type);
         const text = lineOf(event);
@@ -205,7 +204,7 @@ function withRepeats(cli: CliContext, report: Report, runs: readonly FinishedRun
       seed: run.report.run.seed,
       verdict: run.report.verdict,
       reason: run.report.reason,
-      dir: relative(cli.cwd, run.folder.dir),
+      dir: shortPath(cli, run.folder.dir),
       errors: run.report.errors.total,
       availability: run.report.availability.ratio,
       recoveryMsMax: maxOrNull(run.report.faults.map((fault) => fault.recoveryMs)),

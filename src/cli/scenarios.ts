@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { ChaosError } from '../base/errors.ts';
 import { parseDuration } from '../base/units.ts';
 import { builtinFaults } from '../faults/registry.ts';
@@ -14,7 +14,7 @@ import { parseObjective } from '../scenario/parse-objective.ts';
 import { targetOrigin } from '../scenario/target-url.ts';
 import { validateScenario } from '../scenario/validate-scenario.ts';
 import { METRICS } from '../verify/catalogue.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, shortPath } from './context.ts';
 
 /** Options of `run` and `plan` that change a scenario. */
 export interface Overrides {
@@ -46,7 +46,7 @@ export async function prepareScenarios(
   const files = findScenarios(names, { cwd: cli.cwd, shippedDir: join(cli.packageDir, 'scenarios') });
   const prepared: PreparedScenario[] = [];
   for (const path of files) {
-    const file = relative(cli.cwd, path).startsWith('..') ? path : relative(cli.cwd, path);
+    const file = shortPath(cli, path);
     const input = await loadScenarioModule(path, { modules: { 'cluster-chaos': self } });
     const validated = validateScenario(input, {
       file,
@@ -96,8 +96,10 @@ function applyOverrides(cli: CliContext, scenario: Scenario, overrides: Override
       ...scenario.target,
       // The built-in example is a command like any other, named where it can be seen.
       command:
-        target ?? scenario.target.command ?? `node ${quote(join(cli.packageDir, 'examples/server.js'))}`,
-      cwd: target === undefined ? scenario.target.cwd : cli.cwd,
+        target ??
+        scenario.target.command ??
+        `node ${quote(shortPath(cli, join(cli.packageDir, 'examples/server.js')))}`,
+      cwd: target === undefined && scenario.target.command !== null ? scenario.target.cwd : cli.cwd,
       url: origin ?? (target === undefined ? scenario.target.url : null),
       workers: workers ?? scenario.target.workers,
     },

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { JournalEventOf } from '../../model/journal.ts';
 import { readJournal } from '../../runtime/journal-file.ts';
 import { runFolder } from '../../runtime/run-folder.ts';
 import { readSamples } from '../../runtime/samples-file.ts';
-import type { CliContext } from '../context.ts';
+import { type CliContext, shortPath } from '../context.ts';
 import { type ExitName, exitOfVerdict, worstExit } from '../exit-codes.ts';
 import { judgeRun } from '../judge-run.ts';
 import { collect } from '../options.ts';
@@ -56,7 +56,7 @@ export function registerReport(program: Command, cli: CliContext, end: (name: Ex
 
 function open(cli: CliContext, page: string): void {
   if (!existsSync(page)) return;
-  cli.stderr.write(`opening ${relative(cli.cwd, page)}\n`);
+  cli.stderr.write(`opening ${shortPath(cli, page)}\n`);
   const child = spawn('xdg-open', [page], { detached: true, stdio: 'ignore' });
   child.on('error', () => cli.stderr.write(`no browser could be started; open ${page} yourself\n`));
   child.unref();
