@@ -77,7 +77,7 @@ export async function runOnce(input: RunOnceInput, parts: RunParts): Promise<Fin
     environment: parts.environment,
   });
   const guardian = parts.startGuardian(runId);
-  const priority = raisePriority();
+  let priority = 'normal';
   const lag = watchTimerLag();
   const judgeSoFar = (): Report =>
     parts.judge({ journal: events, samples: parts.readSamples(folder.samples) });
@@ -93,13 +93,16 @@ export async function runOnce(input: RunOnceInput, parts: RunParts): Promise<Fin
         guardian,
         processes: parts.processes,
         steadyState: (phase) => steadyState(judgeSoFar(), phase),
+        exactTimers(wanted) {
+          if (wanted) priority = raisePriority();
+          else restorePriority();
+        },
         onProgress: input.onProgress,
         targetContext: { privateDir: privateDir.dir, logFile: folder.targetLog, runId },
         loadContext: { samplesFile: folder.samples },
       },
     );
     journal.record({ type: 'harness', priority, timerLagMsP99: lag.p99Ms() });
-    restorePriority();
     input.onProgress(judging(clock.now()));
     return { folder, report: judgeSoFar(), result };
   } catch (error) {
@@ -107,7 +110,6 @@ export async function runOnce(input: RunOnceInput, parts: RunParts): Promise<Fin
     throw error;
   } finally {
     lag.stop();
-    restorePriority();
     journal.close();
     await guardian.release();
     privateDir.remove();

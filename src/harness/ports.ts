@@ -39,6 +39,8 @@ export interface HarnessPorts {
     readonly proven: boolean;
     readonly reason: string;
   };
+  /** Asks the machine for exact timers, and gives them back: only while faults are fired, since it takes from the rest. */
+  readonly exactTimers: (wanted: boolean) => void;
   readonly onProgress: (progress: Progress) => void;
   readonly targetContext: Pick<TargetContext, 'privateDir' | 'logFile' | 'runId'>;
   readonly loadContext: Pick<LoadContext, 'samplesFile'>;

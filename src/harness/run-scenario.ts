@@ -104,10 +104,13 @@ class Run {
     const injector = new Injector(this.#ports, target, this.#stop.signal);
     this.#injector = injector;
     this.teardown.push('healing', () => injector.healAll());
+    this.teardown.push('exact timers', async () => this.#ports.exactTimers(false));
+    this.#ports.exactTimers(true);
     await this.#during('chaos', phases.chaosMs, async (startMs) => {
       await injector.fire(plan.faults, startMs, this.#stop.signal);
       await this.#ports.clock.sleep(startMs + phases.chaosMs - this.#ports.clock.now(), this.#stop.signal);
     });
+    this.#ports.exactTimers(false);
     await injector.healAll();
 
     await this.#during('settle', Math.min(SETTLED_MS, phases.settleMs), () =>

@@ -170,6 +170,7 @@ function world(options: Options = {}): World {
     guardian: { addStopped() {}, removeStopped() {}, track() {}, setGroup() {}, release: async () => {} },
     processes: { signal: () => true, inspect: () => null },
     steadyState: options.steady ?? (() => ({ proven: true, reason: 'fine' })),
+    exactTimers: () => {},
     onProgress: () => {},
     targetContext: { privateDir: '', logFile: '', runId: '' },
     loadContext: { samplesFile: '' },
