@@ -177,8 +177,9 @@ function brokeOff({ kind }: FailedRow): boolean {
 
 function inFlight(episode: Held, row: FailedRow, { slackMs }: Bounds): boolean {
   if (!brokeOff(row) || row.endMs < episode.injectedAtMs - STAMP_MS) return false;
+  // A connection of the victim stays one until the load has read its end, which it does late on a full machine.
+  if (row.pid !== 0) return row.sentMs <= episode.exitBoundMs + CLOSED_AFTER_EXIT_MS;
   if (row.sentMs > episode.noticedBoundMs + slackMs) return false;
-  if (row.pid !== 0) return true;
   // The kernel closes the connections of a dead process: who waits on was not on it, unless it took long to die.
   if (row.kind === KIND.timeout) {
     return row.sentMs >= episode.injectedAtMs - slackMs && row.endMs <= episode.exitBoundMs + slackMs;

@@ -98,6 +98,11 @@ function slowdown(analysis: Analysis): Measurement {
   const { run, baseline } = windows.spans;
   if (run === null || baseline === null) return noSuchWindow('baseline');
   if (analysis.rows.count === 0) return unmeasured('no request was sent');
+  if (analysis.journal.start.scenario.load.mode === 'closed') {
+    return nothing(
+      'not looked at: in a closed loop a worker is as slow as the connections that it happens to hold are many',
+    );
+  }
   const blind = unseen(analysis, false);
   if (blind !== null) return nothing(blind);
   const before = quantile(
