@@ -1,6 +1,3 @@
-import type { ErrorReason } from '../base/errors.ts';
-import type { Verdict } from '../model/verdict.ts';
-
 /** The one table of exit codes, from harmless to worst; printed by `chaos run --help`. */
 export const EXIT_CODES = [
   { code: 0, name: 'pass', meaning: 'every objective met' },
@@ -27,21 +24,12 @@ export const EXIT_CODES = [
   { code: 143, name: 'terminated', meaning: 'ended by SIGTERM, after healing and stopping' },
 ] as const;
 
+/** Verdicts and the reasons of operating errors are such names too. */
 export type ExitName = (typeof EXIT_CODES)[number]['name'];
 
 /** The code of a name. */
 export function exitCode(name: ExitName): number {
   return EXIT_CODES.find((row) => row.name === name)?.code ?? 70;
-}
-
-/** The name for a verdict. */
-export function exitOfVerdict(verdict: Verdict): ExitName {
-  return verdict;
-}
-
-/** The name for an operating error. */
-export function exitOfReason(reason: ErrorReason): ExitName {
-  return reason;
 }
 
 /** The worst of several ends. */

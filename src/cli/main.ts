@@ -8,7 +8,7 @@ import { registerReplay } from './commands/replay.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRun } from './commands/run.ts';
 import { type CliContext, cliContext } from './context.ts';
-import { type ExitName, exitCode, exitOfReason } from './exit-codes.ts';
+import { type ExitName, exitCode } from './exit-codes.ts';
 
 /** Runs the command line of this process and sets its exit code. */
 export async function main(): Promise<void> {
@@ -56,7 +56,7 @@ function report(cli: CliContext, error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode('usage');
   if (error instanceof ChaosError && error.reason !== 'bug') {
     cli.stderr.write(`chaos: ${error.message}\n${error.hint === undefined ? '' : `  → ${error.hint}\n`}`);
-    return exitCode(exitOfReason(error.reason));
+    return exitCode(error.reason);
   }
   const stack = error instanceof Error ? error.stack : undefined;
   cli.stderr.write(`chaos: a bug in chaos itself, please report it: ${messageOf(error)}\n${stack ?? ''}\n`);

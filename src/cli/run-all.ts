@@ -6,7 +6,7 @@ import type { Plan } from '../model/plan.ts';
 import type { Report } from '../model/report.ts';
 import { createLive, type Live } from '../report/live.ts';
 import { type CliContext, createLogger, shortPath } from './context.ts';
-import { type ExitName, exitOfReason, exitOfVerdict, worstExit } from './exit-codes.ts';
+import { type ExitName, worstExit } from './exit-codes.ts';
 import { type Interrupts, onInterrupts } from './interrupts.ts';
 import { render, reporterNames } from './render.ts';
 import { runParts } from './run-parts.ts';
@@ -176,13 +176,13 @@ function endOf({ result, report }: FinishedRun, interrupts: Interrupts): ExitNam
     return 'leftover';
   switch (outcome.type) {
     case 'completed':
-      return exitOfVerdict(report.verdict);
+      return report.verdict;
     case 'unhealthy':
       return 'unhealthy';
     case 'interrupted':
       return interrupts.exitName() ?? 'interrupted';
     case 'error':
-      if (outcome.error instanceof ChaosError) return exitOfReason(outcome.error.reason);
+      if (outcome.error instanceof ChaosError) return outcome.error.reason;
       return outcome.reason.startsWith('the load process failed') ? 'inconclusive' : 'bug';
   }
 }

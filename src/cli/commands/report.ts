@@ -7,7 +7,7 @@ import { readJournal } from '../../runtime/journal-file.ts';
 import { runFolder } from '../../runtime/run-folder.ts';
 import { readSamples } from '../../runtime/samples-file.ts';
 import { type CliContext, shortPath } from '../context.ts';
-import { type ExitName, exitOfVerdict, worstExit } from '../exit-codes.ts';
+import { type ExitName, worstExit } from '../exit-codes.ts';
 import { judgeRun } from '../judge-run.ts';
 import { collect } from '../options.ts';
 import { render, reporterNames } from '../render.ts';
@@ -48,7 +48,7 @@ export function registerReport(program: Command, cli: CliContext, end: (name: Ex
         });
         if (options.json) cli.stdout.write(`${JSON.stringify(report)}\n`);
         if (options.open) open(cli, join(folder.dir, 'report.html'));
-        return exitOfVerdict(report.verdict);
+        return report.verdict;
       });
       end(worstExit(ends));
     });
