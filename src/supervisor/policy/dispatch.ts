@@ -1,0 +1,201 @@
+import type { Draft } from './draft.ts';
+import type { Connection, Hand, PolicyState, WorkerState } from './model.ts';
+
+/** How many withdrawn ids a worker's record keeps: it is dead or heard again long before so many pass. */
+const WITHDRAWN_MAX = 64;
+
+/** A new connection: to the worker whose turn it is, or into the queue. */
+export function accept(draft: Draft, connection: Connection): void {
+  const { waiting, config } = draft.state;
+  if (waiting.length >= config.waitingMax) {
+    draft.say({ type: 'shed', connection: connection.id });
+    return;
+  }
+  // Who came first is served first, unless its own slot is what it waits for.
+  const target = waiting.length === 0 || isSticky(connection) ? choose(draft, connection) : null;
+  if (target === null) draft.set({ waiting: [...waiting, connection] });
+  else give(draft, target, connection);
+}
+
+/** Gives out what waits, oldest first, as far as workers can take it. */
+export function dispatch(draft: Draft): void {
+  const { waiting } = draft.state;
+  if (waiting.length === 0) return;
+  const left: Connection[] = [];
+  let isStuck = false;
+  for (const connection of waiting) {
+    // Without stickiness all are alike: if one finds no worker, none behind it on the same listener does.
+    const target = isStuck ? null : choose(draft, connection);
+    if (target !== null) {
+      give(draft, target, connection);
+      continue;
+    }
+    left.push(connection);
+    isStuck = areAlike(waiting);
+  }
+  if (left.length !== waiting.length) draft.set({ waiting: left });
+}
+
+function areAlike(waiting: readonly Connection[]): boolean {
+  const listener = waiting[0]?.listener;
+  return waiting.every((connection) => connection.listener === listener && !isSticky(connection));
+}
+
+function isSticky(connection: Connection): boolean {
+  return connection.key !== null || connection.slot !== null;
+}
+
+function give(draft: Draft, worker: WorkerState, connection: Connection): void {
+  draft.update(worker.id, { hands: [...worker.hands, { connection, atMs: draft.nowMs }] });
+  if (worker.slot !== null) draft.set({ cursor: worker.slot });
+  draft.say({ type: 'give', worker: worker.id, connection: connection.id });
+}
+
+/** The worker took these over: they are its own from now on. */
+export function taken(draft: Draft, worker: WorkerState, ids: readonly number[], open: number): void {
+  if (ids.some((id) => worker.withdrawn.includes(id))) {
+    // It and another read from one socket now. Rare (it stopped between its check and its answer), and never harmless.
+    withdraw(draft, worker, () => true);
+    draft.kill(worker, 'took-withdrawn');
+    return;
+  }
+  draft.update(worker.id, {
+    open,
+    hands: worker.hands.filter((hand) => !ids.includes(hand.connection.id)),
+  });
+}
+
+/** The worker dropped these unread: it came to them too late, or the channel refused them. */
+export function returned(draft: Draft, worker: WorkerState, ids: readonly number[]): void {
+  const isBack = (hand: Hand): boolean => ids.includes(hand.connection.id);
+  requeue(draft, worker.hands.filter(isBack));
+  draft.update(worker.id, {
+    hands: worker.hands.filter((hand) => !isBack(hand)),
+    withdrawn: worker.withdrawn.filter((id) => !ids.includes(id)),
+  });
+}
+
+/** Takes back connections that a worker has not taken; it will find them stale, or never look at them. */
+export function withdraw(draft: Draft, worker: WorkerState, isMeant: (hand: Hand) => boolean): void {
+  const back = worker.hands.filter(isMeant);
+  if (back.length === 0) return;
+  requeue(draft, back);
+  draft.update(worker.id, {
+    hands: worker.hands.filter((hand) => !isMeant(hand)),
+    withdrawn: [...worker.withdrawn, ...back.map((hand) => hand.connection.id)].slice(-WITHDRAWN_MAX),
+  });
+}
+
+/** Back to the head of the queue: they have waited longest. */
+export function requeue(draft: Draft, hands: readonly Hand[]): void {
+  if (hands.length === 0) return;
+  draft.set({ waiting: [...hands.map((hand) => hand.connection), ...draft.state.waiting] });
+}
+
+function choose(draft: Draft, connection: Connection): WorkerState | null {
+  if (isSticky(connection)) return chooseSticky(draft, connection);
+  const { config, cursor } = draft.state;
+  const shareMax = fairShare(draft, connection);
+  let best: WorkerState | null = null;
+  for (const worker of draft.workers) {
+    if (!canTake(draft, worker, connection) || heldBy(worker) >= shareMax) continue;
+    if (best === null || isBefore(worker, best, cursor, config.balance === 'least-connections'))
+      best = worker;
+  }
+  return best;
+}
+
+function canTake(draft: Draft, worker: WorkerState, connection: Connection): boolean {
+  return isInRotation(worker, connection.listener) && worker.hands.length < draft.state.config.handsMax;
+}
+
+function isInRotation(worker: WorkerState, listener: string): boolean {
+  return worker.phase === 'serving' && !worker.suspect && worker.listeners.includes(listener);
+}
+
+/** Round robin: the first slot after the cursor. Least connections: fewer held, and round robin among equals. */
+function isBefore(a: WorkerState, b: WorkerState, cursor: number, byLoad: boolean): boolean {
+  if (byLoad && heldBy(a) !== heldBy(b)) return heldBy(a) < heldBy(b);
+  const isAfter = (worker: WorkerState): boolean => (worker.slot ?? 0) > cursor;
+  if (isAfter(a) !== isAfter(b)) return isAfter(a);
+  return (a.slot ?? 0) < (b.slot ?? 0);
+}
+
+function heldBy(worker: WorkerState): number {
+  return worker.open + worker.hands.length;
+}
+
+/**
+ * After a mass death the first worker back would get every client that reconnects, and keep it. While at most half of
+ * the workers serve, each gets no more than its share of all connections; for `spreadMs`, then whoever is there takes all.
+ */
+function fairShare(draft: Draft, connection: Connection): number {
+  const { config, waiting } = draft.state;
+  if (config.spreadMs === 0 || config.workers < 3) return Number.POSITIVE_INFINITY;
+  if (draft.nowMs - connection.sinceMs >= config.spreadMs) return Number.POSITIVE_INFINITY;
+  let serving = 0;
+  let held = waiting.length + 1;
+  for (const worker of draft.workers) {
+    if (worker.phase !== 'serving') continue;
+    serving++;
+    held += heldBy(worker);
+  }
+  if (serving * 2 > config.workers) return Number.POSITIVE_INFINITY;
+  return Math.ceil(held / config.workers);
+}
+
+/**
+ * The slot its cookie names, else the first in the client's own order of slots (rendezvous hashing, Thaler and
+ * Ravishankar 1996): a slot that comes or goes moves only the clients of that slot.
+ */
+function chooseSticky(draft: Draft, connection: Connection): WorkerState | null {
+  const { config } = draft.state;
+  let best: WorkerState | null = null;
+  let bestRank = -1;
+  let isHome = false;
+  for (const worker of draft.workers) {
+    if (worker.slot === null || !isInRotation(worker, connection.listener)) continue;
+    const rank = rankOf(connection, worker.slot);
+    if (rank <= bestRank) continue;
+    best = worker;
+    bestRank = rank;
+  }
+  if (best === null) return null;
+  isHome = best.slot === homeSlot(connection, config.workers);
+  // Its session lives, or will live, in its own slot: wait a while for that before it moves.
+  if (!isHome && draft.nowMs - connection.sinceMs < config.stickyHoldMs) return null;
+  return best.hands.length < config.handsMax ? best : null;
+}
+
+function homeSlot(connection: Connection, workers: number): number {
+  let home = 1;
+  let homeRank = -1;
+  for (let slot = 1; slot <= workers; slot++) {
+    const rank = rankOf(connection, slot);
+    if (rank > homeRank) {
+      home = slot;
+      homeRank = rank;
+    }
+  }
+  return home;
+}
+
+/** In [0, 2^32]; the slot that a cookie names comes before all others. */
+function rankOf(connection: Connection, slot: number): number {
+  if (connection.slot === slot) return 4_294_967_296;
+  let mixed = Math.imul((connection.key ?? connection.id) ^ Math.imul(slot, 0x9e3779b1), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+
+/** When a waiting connection may go where it could not go yet, in ms; Infinity when none waits for time. */
+export function nextSpreadMs(state: PolicyState): number {
+  let next = Number.POSITIVE_INFINITY;
+  for (const connection of state.waiting) {
+    const holdMs = isSticky(connection) ? state.config.stickyHoldMs : state.config.spreadMs;
+    const atMs = connection.sinceMs + holdMs;
+    // Past that, only a worker that comes can help.
+    if (atMs > state.atMs && atMs < next) next = atMs;
+  }
+  return next;
+}

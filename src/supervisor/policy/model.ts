@@ -1,0 +1,227 @@
+/** The words of the policy: what it is told (events), what it knows (state), what it wants done (commands). */
+
+export type Balance = 'round-robin' | 'least-connections' | 'none';
+
+/** All times in ms. See `options/` for what users may write, the defaults and their reasons. */
+export interface PolicyConfig {
+  /** N: workers in rotation. */
+  readonly workers: number;
+  /** Booted workers that wait, out of rotation, to take a place at once. */
+  readonly standbys: number;
+  /** Live workers beyond `workers + standbys` while one replaces another. At least 1. */
+  readonly surge: number;
+  /** Bound on workers that boot at the same time. */
+  readonly bootsMax: number;
+  readonly bootMs: number;
+  readonly suspectMs: number;
+  readonly deadMs: number;
+  /** A connection that a suspect worker has not taken for this long is given to another. Above the worker's claim. */
+  readonly withdrawMs: number;
+  readonly drainMs: number;
+  readonly backoff: Backoff;
+  readonly limits: WorkerLimits;
+  readonly balance: Balance;
+  /** Connections given to one worker that it has not taken yet. */
+  readonly handsMax: number;
+  /** Connections that wait in the primary for a worker; more are shed. */
+  readonly waitingMax: number;
+  /** While at most half of the workers serve, nobody gets more than a fair share for this long; 0 turns it off. */
+  readonly spreadMs: number;
+  /** How long a sticky connection waits for its own slot before another may take it. */
+  readonly stickyHoldMs: number;
+  /** Each fork is made for one slot (it has an environment of its own), so a standby cannot take any slot. */
+  readonly slotBound: boolean;
+  /** Boot failures of the new generation in a row after which a reload is given up. */
+  readonly reloadTries: number;
+}
+
+export interface Backoff {
+  /** Deaths soon after becoming ready that are replaced without delay. A failed boot has none. */
+  readonly free: number;
+  readonly firstMs: number;
+  readonly capMs: number;
+  /** The delay is drawn from [1 - jitter, 1] of its length. 0 to 1. */
+  readonly jitter: number;
+  /** A worker that stayed this long after it was ready did not fail early. */
+  readonly stableMs: number;
+}
+
+/** `null` is no limit. */
+export interface WorkerLimits {
+  readonly rssBytes: number | null;
+  /** Share of V8's heap limit, 0 to 1. */
+  readonly heapShare: number | null;
+  readonly requests: number | null;
+  readonly ageMs: number | null;
+  /** Each worker's own request and age limit is drawn from [1 - stagger, 1] of the limit, so they do not end together. */
+  readonly stagger: number;
+}
+
+/**
+ * booting: forked, not ready. standby: ready, out of rotation. serving: has a slot. draining: gets nothing new and
+ * finishes what it has. ending: SIGKILL was sent, its exit has not been seen.
+ */
+export type Phase = 'booting' | 'standby' | 'serving' | 'draining' | 'ending';
+
+/** Why a worker must go, by its own fault or ours. */
+export type Reason =
+  | 'hung'
+  | 'boot-deadline'
+  | 'ipc-lost'
+  | 'ipc-flood'
+  | 'took-withdrawn'
+  | 'drain-deadline'
+  | 'memory'
+  | 'heap'
+  | 'requests'
+  | 'age'
+  | 'unhealthy'
+  | 'deaf'
+  | 'asked'
+  | 'generation'
+  | 'surplus'
+  | 'stop'
+  | 'force';
+
+export interface Hand {
+  readonly connection: Connection;
+  readonly atMs: number;
+}
+
+export interface Connection {
+  readonly id: number;
+  /** Key of the listener that accepted it. */
+  readonly listener: string;
+  /** Hash of address or cookie for sticky balancing. */
+  readonly key: number | null;
+  /** The slot that the client's cookie names. */
+  readonly slot: number | null;
+  readonly sinceMs: number;
+}
+
+export interface WorkerState {
+  /** Never used again. */
+  readonly id: number;
+  readonly generation: number;
+  /** Its place in rotation, 1 to N. While booting: the slot it is bound to, if any. Null for standbys. */
+  readonly slot: number | null;
+  readonly phase: Phase;
+  /** When it entered the phase. */
+  readonly sinceMs: number;
+  readonly forkedAtMs: number;
+  readonly readyAtMs: number | null;
+  /** When it got its slot; null if it never served. */
+  readonly servingAtMs: number | null;
+  readonly heardAtMs: number;
+  /** Silent for longer than `suspectMs`: out of rotation until it is heard. */
+  readonly suspect: boolean;
+  readonly listeners: readonly string[];
+  /** Connections it held when it last said so. */
+  readonly open: number;
+  /** Given and not yet taken. */
+  readonly hands: readonly Hand[];
+  /** Given to it, then withdrawn: if it says that it took one of these, two read from one socket. */
+  readonly withdrawn: readonly number[];
+  /** It shall be replaced, and why. */
+  readonly retire: Reason | null;
+  /** Why it was drained or killed. */
+  readonly endReason: Reason | null;
+  /** This worker's share of the limits, [1 - stagger, 1]. */
+  readonly limitShare: number;
+}
+
+export interface PolicyState {
+  readonly config: PolicyConfig;
+  readonly goal: 'run' | 'stop' | 'stopped';
+  /** Time of the last transition. */
+  readonly atMs: number;
+  /** In order of their id. */
+  readonly workers: readonly WorkerState[];
+  readonly nextWorkerId: number;
+  /** Generation of the next fork. */
+  readonly generation: number;
+  /** Workers of a generation below this one are replaced. */
+  readonly wantedGeneration: number;
+  /** What `wantedGeneration` was before the reload in progress; null when none is. */
+  readonly reloadFrom: number | null;
+  /** Boots that failed since one became ready. */
+  readonly bootFailures: number;
+  /** Deaths before `stableMs` since a worker was stable. */
+  readonly earlyDeaths: number;
+  readonly earlyDeathAtMs: number;
+  /** No fork before this time. */
+  readonly forkNotBeforeMs: number;
+  readonly waiting: readonly Connection[];
+  /** The slot that got the last connection. */
+  readonly cursor: number;
+  /** State of the random stream for jitter and stagger. */
+  readonly random: number;
+}
+
+/** What the policy reads of a worker's beat. */
+export interface WorkerBeat {
+  readonly worker: number;
+  /** When it was received. */
+  readonly atMs: number;
+  readonly open: number;
+  readonly requests: number;
+  readonly rssBytes: number;
+  /** Used share of V8's heap limit, 0 to 1. */
+  readonly heapShare: number;
+}
+
+export type Event =
+  /** Nothing happened but time. To be sent at `wakeAtMs(state)` at the latest. */
+  | { readonly type: 'wake' }
+  | { readonly type: 'ready'; readonly worker: number }
+  | { readonly type: 'listening' | 'unlistened'; readonly worker: number; readonly listener: string }
+  | { readonly type: 'beats'; readonly beats: readonly WorkerBeat[] }
+  | { readonly type: 'exit'; readonly worker: number }
+  /** fork() itself failed (EAGAIN, ENOMEM): as an exit at boot. */
+  | { readonly type: 'fork-failed'; readonly worker: number }
+  | {
+      readonly type: 'ipc-lost' | 'ipc-flood' | 'unhealthy' | 'asked-to-retire';
+      readonly worker: number;
+    }
+  | { readonly type: 'connection'; readonly connection: Connection }
+  | {
+      readonly type: 'taken';
+      readonly worker: number;
+      readonly ids: readonly number[];
+      readonly open: number;
+    }
+  /** The worker dropped these unread (too old), or the channel refused them. */
+  | { readonly type: 'returned'; readonly worker: number; readonly ids: readonly number[] }
+  | { readonly type: 'reload'; readonly config: PolicyConfig }
+  | { readonly type: 'scale'; readonly workers: number }
+  | { readonly type: 'stop' }
+  | { readonly type: 'force' };
+
+export type Command =
+  | {
+      readonly type: 'fork';
+      readonly worker: number;
+      readonly slot: number | null;
+      readonly generation: number;
+    }
+  | { readonly type: 'serve'; readonly worker: number; readonly slot: number }
+  | {
+      readonly type: 'drain';
+      readonly worker: number;
+      readonly reason: Reason;
+      readonly graceMs: number;
+    }
+  /** SIGKILL: a stopped or busy worker can act on nothing milder. */
+  | { readonly type: 'kill'; readonly worker: number; readonly reason: Reason }
+  | { readonly type: 'give'; readonly worker: number; readonly connection: number }
+  /** More wait than may: close it. */
+  | { readonly type: 'shed'; readonly connection: number }
+  | { readonly type: 'reloaded' }
+  | { readonly type: 'reload-aborted' }
+  /** The last worker is gone after `stop`. */
+  | { readonly type: 'stopped' };
+
+export interface Step {
+  readonly state: PolicyState;
+  readonly commands: readonly Command[];
+}

@@ -1,0 +1,179 @@
+import type { Draft } from './draft.ts';
+import type { PolicyState, WorkerState } from './model.ts';
+
+/** Fills vacant slots, replaces who must go, and forks what is missing: the same few steps after every event. */
+export function staff(draft: Draft): void {
+  shrink(draft);
+  fillSlots(draft);
+  replaceOne(draft);
+  dropSurplus(draft);
+  fork(draft);
+}
+
+/** After a scale down: slots above N go. */
+function shrink(draft: Draft): void {
+  const { config } = draft.state;
+  for (const worker of draft.workers) {
+    if (worker.slot === null || worker.slot <= config.workers) continue;
+    if (worker.phase === 'serving') draft.drain(worker, 'surplus');
+    // Bound to a slot that is no more.
+    else if (worker.phase === 'booting') draft.kill(worker, 'surplus');
+  }
+}
+
+function fillSlots(draft: Draft): void {
+  const { config } = draft.state;
+  for (let slot = 1; slot <= config.workers; slot++) {
+    if (draft.workers.some((worker) => worker.phase === 'serving' && worker.slot === slot)) continue;
+    const standby = bestStandby(draft, slot);
+    if (standby !== undefined) serve(draft, standby, slot);
+  }
+}
+
+/** The freshest one that is heard; an old generation or one to be retired is better than none. */
+function bestStandby(draft: Draft, slot: number): WorkerState | undefined {
+  let best: WorkerState | undefined;
+  for (const worker of draft.workers) {
+    if (worker.phase !== 'standby' || worker.suspect) continue;
+    if (worker.slot !== null && worker.slot !== slot) continue;
+    if (best === undefined || rankOf(draft, worker) > rankOf(draft, best)) best = worker;
+  }
+  return best;
+}
+
+function rankOf(draft: Draft, worker: WorkerState): number {
+  return isFresh(draft.state, worker) ? 1 : 0;
+}
+
+function serve(draft: Draft, worker: WorkerState, slot: number): void {
+  const nowMs = draft.nowMs;
+  draft.update(worker.id, { phase: 'serving', slot, sinceMs: nowMs, servingAtMs: nowMs });
+  draft.say({ type: 'serve', worker: worker.id, slot });
+}
+
+function isFresh(state: PolicyState, worker: WorkerState): boolean {
+  return worker.retire === null && worker.generation >= state.wantedGeneration;
+}
+
+/** A fresh standby takes the place of a worker that must go; so nobody's slot is ever empty for it. */
+function replaceOne(draft: Draft): void {
+  for (const old of going(draft)) {
+    const fresh = draft.workers.find(
+      (worker) =>
+        worker.phase === 'standby' &&
+        !worker.suspect &&
+        isFresh(draft.state, worker) &&
+        (worker.slot === null || worker.slot === old.slot),
+    );
+    if (fresh === undefined || old.slot === null) continue;
+    // A reload waits for drains, so that a standby is left for those who die meanwhile.
+    const draining = draft.workers.filter((worker) => worker.phase === 'draining').length;
+    if (old.retire === null && draining >= draft.state.config.surge) return;
+    draft.drain(old, old.retire ?? 'generation');
+    serve(draft, fresh, old.slot);
+  }
+}
+
+/** Who must go: who has a reason of its own before who is merely of an old generation; then by slot. */
+function going(draft: Draft): readonly WorkerState[] {
+  const serving = draft.workers.filter(
+    (worker) => worker.phase === 'serving' && !isFresh(draft.state, worker),
+  );
+  const urgency = (worker: WorkerState): number => (worker.retire === null ? 1 : 0);
+  return serving.sort((a, b) => urgency(a) - urgency(b) || (a.slot ?? 0) - (b.slot ?? 0));
+}
+
+/** Standbys beyond what is wanted end, stale ones first, and stale ones as soon as a fresh one is there. */
+function dropSurplus(draft: Draft): void {
+  const { config } = draft.state;
+  const standbys = draft.workers.filter((worker) => worker.phase === 'standby');
+  const fresh = standbys.filter((worker) => isFresh(draft.state, worker));
+  for (const worker of standbys) {
+    if (isFresh(draft.state, worker)) continue;
+    // Kept until a fresh one is up: a death in between is still replaced at once.
+    if (fresh.length > 0 || hasSwapped(draft)) draft.drain(worker, worker.retire ?? 'generation');
+  }
+  if (isReplacing(draft)) return;
+  for (const worker of fresh.slice(config.standbys)) draft.drain(worker, 'surplus');
+}
+
+/** Some slot already runs the wanted generation, so fresh ones do boot. */
+function hasSwapped({ state }: Draft): boolean {
+  return (
+    state.reloadFrom !== null &&
+    state.workers.some((worker) => worker.phase === 'serving' && isFresh(state, worker))
+  );
+}
+
+function isReplacing(draft: Draft): boolean {
+  return draft.workers.some((worker) => worker.phase === 'serving' && !isFresh(draft.state, worker));
+}
+
+/** Forks what is missing, within four bounds: live workers, boots at once, back-off, and one probe while boots fail. */
+function fork(draft: Draft): void {
+  for (;;) {
+    const { state } = draft;
+    const { config } = state;
+    if (draft.nowMs < state.forkNotBeforeMs || state.workers.length >= liveMax(state)) return;
+    const booting = state.workers.filter((worker) => worker.phase === 'booting').length;
+    if (booting >= (state.bootFailures > 0 ? 1 : config.bootsMax)) return;
+    const slot = config.slotBound ? slotToFork(draft) : null;
+    if (slot === undefined || (!config.slotBound && !isShort(draft))) return;
+    forkOne(draft, slot);
+  }
+}
+
+/** The most workers that may be alive at one time. */
+export function liveMax({ config }: PolicyState): number {
+  return config.workers + config.standbys + config.surge;
+}
+
+function isShort(draft: Draft): boolean {
+  const { config } = draft.state;
+  let have = 0;
+  for (const worker of draft.workers) {
+    if (worker.phase === 'serving') have++;
+    if ((worker.phase === 'booting' || worker.phase === 'standby') && isFresh(draft.state, worker)) have++;
+  }
+  // Without standbys a replacement is forked on top; with them, the standby is the replacement and is refilled.
+  const extra = isReplacing(draft) ? Math.max(1, config.standbys) : config.standbys;
+  return have < config.workers + extra;
+}
+
+/** With slots of their own: the lowest slot that nobody serves or boots for, or whose worker must be replaced. */
+function slotToFork(draft: Draft): number | undefined {
+  const { config } = draft.state;
+  for (let slot = 1; slot <= config.workers; slot++) {
+    const holders = draft.workers.filter(
+      (worker) => worker.slot === slot && worker.phase !== 'draining' && worker.phase !== 'ending',
+    );
+    if (!holders.some((worker) => isFresh(draft.state, worker))) return slot;
+  }
+  return undefined;
+}
+
+function forkOne(draft: Draft, slot: number | null): void {
+  const limitShare = 1 - draft.random() * draft.state.config.limits.stagger;
+  const { nextWorkerId: id, generation } = draft.state;
+  const worker: WorkerState = {
+    id,
+    generation,
+    slot,
+    phase: 'booting',
+    sinceMs: draft.nowMs,
+    forkedAtMs: draft.nowMs,
+    readyAtMs: null,
+    servingAtMs: null,
+    heardAtMs: draft.nowMs,
+    suspect: false,
+    listeners: [],
+    open: 0,
+    hands: [],
+    withdrawn: [],
+    retire: null,
+    endReason: null,
+    limitShare,
+  };
+  draft.set({ nextWorkerId: id + 1, workers: [...draft.workers, worker] });
+  draft.say({ type: 'fork', worker: id, slot, generation });
+}

@@ -1,0 +1,183 @@
+import { accept, dispatch, nextSpreadMs, requeue, returned, taken, withdraw } from './dispatch.ts';
+import { Draft } from './draft.ts';
+import { noteExit, noteReady } from './failures.ts';
+import { forgive, hear, nextDeadlineMs, watch } from './health.ts';
+import type { Event, PolicyConfig, PolicyState, Step, WorkerState } from './model.ts';
+import { staff } from './staffing.ts';
+
+/** Later than promised by more than this, and the primary was away: what workers said meanwhile is still unread. */
+const AWAY_MS = 100;
+
+/** No worker yet; the first `wake` forks them. `seed`: 32 bits, for jitter and stagger only. */
+export function initialState(config: PolicyConfig, seed: number): PolicyState {
+  return {
+    config,
+    goal: 'run',
+    atMs: 0,
+    workers: [],
+    nextWorkerId: 1,
+    generation: 1,
+    wantedGeneration: 1,
+    reloadFrom: null,
+    bootFailures: 0,
+    earlyDeaths: 0,
+    earlyDeathAtMs: Number.NEGATIVE_INFINITY,
+    forkNotBeforeMs: Number.NEGATIVE_INFINITY,
+    waiting: [],
+    cursor: 0,
+    random: seed | 0,
+  };
+}
+
+/**
+ * The whole policy: a pure function of what is known, what happened, and when (ms on any clock that only goes forward).
+ * Commands are to be carried out in their order.
+ */
+export function transition(state: PolicyState, event: Event, atMs: number): Step {
+  const nowMs = Math.max(state.atMs, atMs);
+  const draft = new Draft({ ...state, atMs: nowMs }, nowMs);
+  if (isHotPath(event)) {
+    route(draft, event);
+    dispatch(draft);
+    return draft.done();
+  }
+  const awayMs = nowMs - wakeAtMs(state);
+  if (awayMs > AWAY_MS) forgive(draft, awayMs);
+  route(draft, event);
+  watch(draft);
+  if (draft.state.goal === 'run') {
+    staff(draft);
+    finishReload(draft);
+  } else finishStop(draft);
+  dispatch(draft);
+  return draft.done();
+}
+
+/** When `transition` must be called again at the latest, even if nothing happens; Infinity when never. */
+export function wakeAtMs(state: PolicyState): number {
+  const { forkNotBeforeMs, atMs } = state;
+  const forkMs = forkNotBeforeMs > atMs ? forkNotBeforeMs : Number.POSITIVE_INFINITY;
+  // The first wake of all.
+  if (state.workers.length === 0 && forkMs === Number.POSITIVE_INFINITY && state.goal === 'run') return atMs;
+  return Math.min(forkMs, nextDeadlineMs(state), nextSpreadMs(state));
+}
+
+/** Once for each connection: these change nobody's health and nobody's place. */
+function isHotPath(event: Event): boolean {
+  return event.type === 'connection' || event.type === 'taken';
+}
+
+// oxlint-disable-next-line max-lines-per-function -- one case an event.
+function route(draft: Draft, event: Event): void {
+  switch (event.type) {
+    case 'wake':
+      return;
+    case 'beats':
+      return hear(draft, event.beats);
+    case 'connection':
+      return accept(draft, event.connection);
+    case 'reload':
+      return reload(draft, event.config);
+    case 'scale':
+      return draft.set({ config: { ...draft.state.config, workers: event.workers } });
+    case 'stop':
+      return stop(draft);
+    case 'force':
+      return force(draft);
+    default: {
+      const worker = draft.worker(event.worker);
+      // Gone already: its exit was seen before what it said last.
+      if (worker !== undefined) ofWorker(draft, worker, event);
+    }
+  }
+}
+
+type WorkerEvent = Extract<Event, { readonly worker: number }>;
+
+function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
+  switch (event.type) {
+    case 'ready':
+      return becomeReady(draft, worker);
+    case 'listening':
+      return draft.update(worker.id, { listeners: [...new Set([...worker.listeners, event.listener])] });
+    case 'unlistened':
+      return draft.update(worker.id, {
+        listeners: worker.listeners.filter((listener) => listener !== event.listener),
+      });
+    case 'exit':
+    case 'fork-failed':
+      requeue(draft, worker.hands);
+      draft.remove(worker.id);
+      return noteExit(draft, worker);
+    case 'ipc-lost':
+    case 'ipc-flood':
+      withdraw(draft, worker, () => true);
+      return draft.kill(worker, event.type);
+    case 'unhealthy':
+      return draft.update(worker.id, { retire: worker.retire ?? 'unhealthy' });
+    case 'asked-to-retire':
+      return draft.update(worker.id, { retire: worker.retire ?? 'asked' });
+    case 'taken':
+      draft.update(worker.id, { heardAtMs: Math.max(worker.heardAtMs, draft.nowMs), suspect: false });
+      return taken(draft, draft.worker(worker.id) ?? worker, event.ids, event.open);
+    case 'returned':
+      return returned(draft, worker, event.ids);
+  }
+}
+
+function becomeReady(draft: Draft, worker: WorkerState): void {
+  if (worker.phase !== 'booting') return;
+  const { nowMs } = draft;
+  draft.update(worker.id, { phase: 'standby', sinceMs: nowMs, readyAtMs: nowMs, heardAtMs: nowMs });
+  noteReady(draft);
+}
+
+function reload(draft: Draft, config: PolicyConfig): void {
+  if (draft.state.goal !== 'run') return;
+  const generation = draft.state.generation + 1;
+  draft.set({
+    config,
+    generation,
+    wantedGeneration: generation,
+    reloadFrom: draft.state.reloadFrom ?? draft.state.wantedGeneration,
+    // The user changed something: what failed before says nothing about it.
+    bootFailures: 0,
+    earlyDeaths: 0,
+    forkNotBeforeMs: draft.nowMs,
+  });
+}
+
+function finishReload(draft: Draft): void {
+  const { reloadFrom, wantedGeneration, config, workers } = draft.state;
+  if (reloadFrom === null) return;
+  const fresh = workers.filter(
+    (worker) => worker.phase === 'serving' && worker.generation >= wantedGeneration,
+  );
+  if (fresh.length < config.workers) return;
+  if (workers.some((worker) => worker.generation < wantedGeneration)) return;
+  draft.set({ reloadFrom: null });
+  draft.say({ type: 'reloaded' });
+}
+
+function stop(draft: Draft): void {
+  if (draft.state.goal !== 'run') return;
+  draft.set({ goal: 'stop' });
+  for (const worker of draft.workers) {
+    if (worker.phase === 'booting') draft.kill(worker, 'stop');
+    else draft.drain(worker, 'stop');
+  }
+}
+
+function force(draft: Draft): void {
+  draft.set({ goal: draft.state.goal === 'stopped' ? 'stopped' : 'stop' });
+  for (const worker of draft.workers) draft.kill(worker, 'force');
+}
+
+function finishStop(draft: Draft): void {
+  // Nobody will come for these: a close tells the client sooner than silence.
+  for (const { id } of draft.state.waiting) draft.say({ type: 'shed', connection: id });
+  draft.set({ waiting: [] });
+  if (draft.state.goal !== 'stop' || draft.workers.length > 0) return;
+  draft.set({ goal: 'stopped' });
+  draft.say({ type: 'stopped' });
+}

@@ -1,0 +1,119 @@
+/**
+ * What primary and worker say to each other over the cluster channel. Node hands messages whose `cmd` starts with `NODE_`
+ * to 'internalMessage' instead of 'message', so an app's own `process.on('message')` never sees ours.
+ */
+const wire = {
+  CMD: 'NODE_CLUSTER_CHAOS',
+  /** In the environment of every worker: the `WorkerSettings`, as JSON. */
+  SETTINGS: 'CLUSTER_CHAOS_WORKER',
+};
+
+/** What a worker is told when it is forked. */
+export interface WorkerSettings {
+  readonly service: string;
+  readonly worker: number;
+  readonly generation: number;
+  /** Beats are sent this often by the worker's event loop. */
+  readonly beatMs: number;
+  /** A connection older than this on arrival is dropped unread: the primary may give it to another worker. */
+  readonly claimMs: number;
+  readonly ready: 'listening' | 'online' | 'signal';
+  /** `none`: listening handles are shared and the operating system balances (SCHED_NONE). */
+  readonly balance: 'round-robin' | 'least-connections' | 'none';
+  /** Name of the cookie that names the slot; set on responses that lack it. */
+  readonly stickyCookie: string | null;
+  /** SIGKILL ourselves when the primary is gone and we hang: only where no guardian could be started. */
+  readonly watchParent: boolean;
+  readonly ipc: IpcLimits;
+}
+
+export interface IpcLimits {
+  /** Largest message in bytes of JSON. */
+  readonly messageBytesMax: number;
+  /** Requests without an answer yet, for each side of a channel. */
+  readonly outstandingMax: number;
+  /** Bytes that may wait in the channel before `send` refuses. */
+  readonly queuedBytesMax: number;
+}
+
+/** Where an app wants to listen, as `net` asks node:cluster for it. */
+export interface ListenQuery {
+  readonly address: string | null;
+  /** A port number; -1 for a path in `address`. */
+  readonly port: number;
+  /** 4, 6, or -1 for a path. */
+  readonly addressType: number | string;
+  readonly backlog: number;
+  readonly flags: number;
+  /** Tells several `listen(0)` of one worker apart. */
+  readonly index: number;
+}
+
+/** What a worker knows about itself; counters since it started. */
+export interface Beat {
+  /** Connections that the app holds now, upgraded ones included. */
+  readonly open: number;
+  /** Connections taken over since the start. */
+  readonly taken: number;
+  readonly requests: number;
+  readonly rssBytes: number;
+  readonly heapUsedBytes: number;
+  readonly heapLimitBytes: number;
+  /** Share of time the event loop was busy since the last beat, 0 to 1. */
+  readonly utilisation: number;
+  /** By how much the last beat was late: the delay of the event loop. */
+  readonly loopDelayMs: number;
+}
+
+export type ToPrimary =
+  | { readonly t: 'hello' }
+  | { readonly t: 'listen'; readonly seq: number; readonly query: ListenQuery }
+  /** The app closed its server. */
+  | { readonly t: 'unlisten'; readonly listener: string }
+  /** SCHED_NONE: node:cluster made the app listen; for readiness and status. */
+  | { readonly t: 'listens'; readonly address: string | null; readonly port: number }
+  | { readonly t: 'taken'; readonly ids: readonly number[]; readonly open: number }
+  | { readonly t: 'stale'; readonly ids: readonly number[] }
+  | { readonly t: 'beat'; readonly beat: Beat }
+  | { readonly t: 'ready' }
+  /** The worker asks to be replaced: SIGTERM to it alone, or the app asked. */
+  | { readonly t: 'retire'; readonly reason: string }
+  | { readonly t: 'health'; readonly ok: boolean; readonly detail: string }
+  | BusMessage;
+
+export type ToWorker =
+  | { readonly t: 'listening'; readonly seq: number; readonly listener: string; readonly sockname: SockName }
+  | { readonly t: 'listen-error'; readonly seq: number; readonly errno: number; readonly code: string }
+  /** Comes with a handle. `headBase64`: what the primary already read of it (sticky by cookie). */
+  | {
+      readonly t: 'connection';
+      readonly id: number;
+      readonly listener: string;
+      readonly sentAtMs: number;
+      readonly headBase64?: string;
+    }
+  /** In rotation from now on. */
+  | { readonly t: 'serve'; readonly slot: number }
+  | { readonly t: 'drain'; readonly graceMs: number; readonly reason: string }
+  | BusMessage;
+
+export interface SockName {
+  readonly address?: string;
+  readonly family?: string;
+  readonly port?: number;
+}
+
+/** Requests, their replies, and broadcasts; the same in both directions. `from`: slot of a worker, 0 for the primary. */
+export type BusMessage =
+  | {
+      readonly t: 'ask';
+      readonly id: number;
+      readonly topic: string;
+      readonly body: unknown;
+      readonly from: number;
+    }
+  | { readonly t: 'reply'; readonly id: number; readonly ok: boolean; readonly body: unknown }
+  | { readonly t: 'cast'; readonly topic: string; readonly body: unknown; readonly from: number };
+
+export type Wire = typeof wire;
+module.exports = wire;
