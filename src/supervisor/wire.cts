@@ -45,8 +45,13 @@ export interface ListenQuery {
   readonly addressType: number | string;
   readonly backlog: number;
   readonly flags: number;
+  /** An inherited descriptor (socket activation); absent otherwise. */
+  readonly fd?: number;
   /** Tells several `listen(0)` of one worker apart. */
   readonly index: number;
+  /** Of a path: may every user connect? */
+  readonly readableAll?: boolean;
+  readonly writableAll?: boolean;
 }
 
 /** What a worker knows about itself; counters since it started. */
@@ -67,7 +72,8 @@ export interface Beat {
 
 export type ToPrimary =
   | { readonly t: 'hello' }
-  | { readonly t: 'listen'; readonly seq: number; readonly query: ListenQuery }
+  /** `data`: the TLS server's ticket keys. The primary keeps the first of each listener and answers with it. */
+  | { readonly t: 'listen'; readonly seq: number; readonly query: ListenQuery; readonly data?: unknown }
   /** The app closed its server. */
   | { readonly t: 'unlisten'; readonly listener: string }
   /** SCHED_NONE: node:cluster made the app listen; for readiness and status. */
@@ -79,10 +85,20 @@ export type ToPrimary =
   /** The worker asks to be replaced: SIGTERM to it alone, or the app asked. */
   | { readonly t: 'retire'; readonly reason: string }
   | { readonly t: 'health'; readonly ok: boolean; readonly detail: string }
+  /** Said once: this Node's internals are not as expected, so plain node:cluster serves here. */
+  | { readonly t: 'plain'; readonly detail: string }
+  /** The last word of a worker that ends because it was drained. */
+  | { readonly t: 'drained' }
   | BusMessage;
 
 export type ToWorker =
-  | { readonly t: 'listening'; readonly seq: number; readonly listener: string; readonly sockname: SockName }
+  | {
+      readonly t: 'listening';
+      readonly seq: number;
+      readonly listener: string;
+      readonly sockname: SockName;
+      readonly data?: unknown;
+    }
   | { readonly t: 'listen-error'; readonly seq: number; readonly errno: number; readonly code: string }
   /** Comes with a handle. `headBase64`: what the primary already read of it (sticky by cookie). */
   | {

@@ -1,0 +1,71 @@
+import type { Connection } from '../policy/model.ts';
+import type { Sticky } from '../settings.ts';
+import type { Counters } from './counters.ts';
+import { nowMs } from './now.ts';
+import type { RawHandle } from './raw-handle.ts';
+import { type Peeked, peek } from './sticky.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+interface Held {
+  readonly handle: RawHandle;
+  readonly peeked: Peeked;
+  readonly listener: string;
+  /** The worker it was last given to. */
+  worker: number | null;
+}
+
+/** The connections that are still the primary's: accepted, and not yet taken over by a worker. */
+export class Connections {
+  readonly #held = new Map<number, Held>();
+  readonly #counters: Counters;
+  #lastId = 0;
+
+  constructor(counters: Counters) {
+    this.#counters = counters;
+  }
+
+  accept(
+    from: { readonly listener: string; readonly handle: RawHandle; readonly sticky: Sticky | null },
+    onConnection: (connection: Connection) => void,
+  ): void {
+    const { listener, handle } = from;
+    peek(handle, from.sticky, (peeked) => {
+      const id = ++this.#lastId;
+      this.#counters.connections++;
+      this.#held.set(id, { handle, peeked, listener, worker: null });
+      onConnection({ id, listener, key: peeked.key, slot: peeked.slot, sinceMs: nowMs() });
+    });
+  }
+
+  give(id: number, worker: WorkerProcess, onFailed: () => void): void {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    if (held.worker !== null) this.#counters.regiven++;
+    held.worker = worker.id;
+    const { headBase64 } = held.peeked;
+    const message = {
+      t: 'connection',
+      id,
+      listener: held.listener,
+      sentAtMs: nowMs(),
+      ...(headBase64 !== null && { headBase64 }),
+    } as const;
+    worker.give(message, held.handle, onFailed);
+  }
+
+  /** The worker has its own copy by now, so ours can go. From another than it was last given to, it is not the word that counts. */
+  taken(id: number, worker: number): void {
+    if (this.#held.get(id)?.worker === worker) this.close(id);
+  }
+
+  close(id: number): void {
+    const held = this.#held.get(id);
+    if (held === undefined) return;
+    this.#held.delete(id);
+    held.peeked.close();
+  }
+
+  closeAll(): void {
+    for (const id of this.#held.keys()) this.close(id);
+  }
+}

@@ -1,0 +1,328 @@
+import type { Logger } from 'pino';
+import { ChaosError } from '../../base/errors.ts';
+import type { Command, Event, PolicyState } from '../policy/model.ts';
+import { initialState, transition, wakeAtMs } from '../policy/transition.ts';
+import type { ServiceSettings } from '../settings.ts';
+import type { ToPrimary } from '../wire.cts';
+import type { BusHub } from './bus.ts';
+import { Connections } from './connections.ts';
+import { Counters } from './counters.ts';
+import { type ListenError, Listeners } from './listeners.ts';
+import { eventOf, listenerOf } from './messages.ts';
+import { nowMs } from './now.ts';
+import { noteTransitions } from './transitions.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+/** A wake that comes a little early costs one look; one that comes late costs time. */
+const WAKE_SLACK_MS = 0.5;
+
+export interface ServiceEvents {
+  readonly onReloaded: () => void;
+  readonly onReloadAborted: () => void;
+  readonly onStopped: () => void;
+  /** It could not listen at its first start: nothing it does later would help. */
+  readonly onFatal: (error: ChaosError) => void;
+  /** After each change of workers. */
+  readonly onChange: () => void;
+}
+
+/**
+ * Binds the policy to one service: what happens to its workers and connections becomes events, and the policy's commands
+ * are carried out. Nothing is decided here.
+ */
+export class Service {
+  settings: ServiceSettings;
+  state: PolicyState;
+  /** What a reload in progress came from. */
+  previous: ServiceSettings | null = null;
+  readonly counters = new Counters();
+  readonly workers = new Map<number, WorkerProcess>();
+  readonly #listeners: Listeners;
+  readonly #connections: Connections;
+  readonly bus: BusHub;
+  readonly #log: Logger;
+  readonly #events: ServiceEvents;
+  readonly #watchParent: () => boolean;
+  readonly #reap: { readonly add: (pid: number) => void; readonly remove: (pid: number) => void };
+  readonly #queue: Event[] = [];
+  #isBusy = false;
+  #wakeTimer: NodeJS.Timeout | null = null;
+  #wakeMs = Number.POSITIVE_INFINITY;
+  #hasListened = false;
+  #floodTimer: NodeJS.Timeout | null = null;
+
+  constructor(
+    settings: ServiceSettings,
+    given: {
+      readonly log: Logger;
+      readonly events: ServiceEvents;
+      readonly watchParent: () => boolean;
+      readonly reap: { readonly add: (pid: number) => void; readonly remove: (pid: number) => void };
+      readonly bus: BusHub;
+      readonly seed: number;
+    },
+  ) {
+    this.settings = settings;
+    this.state = initialState(settings.policy, given.seed);
+    this.#log = given.log;
+    this.#events = given.events;
+    this.#watchParent = given.watchParent;
+    this.#reap = given.reap;
+    this.bus = given.bus;
+    this.#connections = new Connections(this.counters);
+    this.#listeners = new Listeners((listener, handle) => {
+      this.#connections.accept({ listener, handle, sticky: this.settings.sticky }, (connection) =>
+        this.handle({ type: 'connection', connection }),
+      );
+    });
+  }
+
+  start(): void {
+    this.#floodTimer = setInterval(() => this.#countMessages(), 1000);
+    this.handle({ type: 'wake' });
+  }
+
+  reload(settings: ServiceSettings): void {
+    this.previous ??= this.settings;
+    this.settings = settings;
+    this.handle({ type: 'reload', config: settings.policy });
+  }
+
+  /** After a reload that failed: the next fork is of the settings that are known to boot. */
+  revert(): void {
+    this.settings = this.previous ?? this.settings;
+    this.previous = null;
+  }
+
+  scale(workers: number): void {
+    this.settings = { ...this.settings, policy: { ...this.settings.policy, workers } };
+    this.handle({ type: 'scale', workers });
+  }
+
+  stop(): void {
+    // First nobody new, then the drain.
+    this.#listeners.closeAll();
+    this.handle({ type: 'stop' });
+  }
+
+  force(): void {
+    this.#listeners.closeAll();
+    this.handle({ type: 'force' });
+  }
+
+  /** Events that commands cause wait until all commands of the step before are carried out. */
+  handle(event: Event): void {
+    this.#queue.push(event);
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#step(next);
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  #step(event: Event): void {
+    const before = this.state;
+    const { state, commands } = transition(before, event, nowMs());
+    this.state = state;
+    for (const command of commands) this.#carryOut(command);
+    if (state.workers !== before.workers) {
+      if (noteTransitions({ before, after: state, log: this.#log, pidOf: (id) => this.#pidOf(id) })) {
+        this.#events.onChange();
+      }
+    }
+    this.#arm();
+  }
+
+  #arm(): void {
+    const atMs = wakeAtMs(this.state);
+    if (atMs >= this.#wakeMs - WAKE_SLACK_MS) return;
+    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
+    this.#wakeMs = atMs;
+    this.#wakeTimer = setTimeout(
+      () => {
+        this.#wakeMs = Number.POSITIVE_INFINITY;
+        this.handle({ type: 'wake' });
+      },
+      Math.max(0, atMs - nowMs()),
+    );
+  }
+
+  // oxlint-disable-next-line max-lines-per-function -- one case a command.
+  #carryOut(command: Command): void {
+    switch (command.type) {
+      case 'fork':
+        return this.#fork(command);
+      case 'serve': {
+        const worker = this.workers.get(command.worker);
+        worker?.send({ t: 'serve', slot: command.slot });
+        for (const key of worker?.addresses.keys() ?? []) worker?.announce(key);
+        return;
+      }
+      case 'drain': {
+        const worker = this.workers.get(command.worker);
+        this.counters.ended(command.reason);
+        worker?.expectExit();
+        worker?.send({ t: 'drain', graceMs: command.graceMs, reason: command.reason });
+        return;
+      }
+      case 'kill': {
+        const worker = this.workers.get(command.worker);
+        this.counters.ended(command.reason);
+        if (command.reason === 'surplus' || command.reason === 'stop') worker?.expectExit();
+        return worker?.kill();
+      }
+      case 'give': {
+        const worker = this.workers.get(command.worker);
+        if (worker === undefined) return;
+        const back = (): void =>
+          this.handle({ type: 'returned', worker: command.worker, ids: [command.connection] });
+        return this.#connections.give(command.connection, worker, back);
+      }
+      case 'shed':
+        this.counters.shed++;
+        return this.#connections.close(command.connection);
+      case 'reloaded':
+        this.#listeners.closeExcept(new Set(this.state.workers.flatMap((worker) => worker.listeners)));
+        return this.#events.onReloaded();
+      case 'reload-aborted':
+        return this.#events.onReloadAborted();
+      case 'stopped':
+        this.#end();
+        return this.#events.onStopped();
+    }
+  }
+
+  #end(): void {
+    if (this.#floodTimer !== null) clearInterval(this.#floodTimer);
+    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
+    this.#wakeMs = Number.NEGATIVE_INFINITY;
+    this.#listeners.closeAll();
+    this.#connections.closeAll();
+  }
+
+  #fork({ worker: id, slot, generation }: Extract<Command, { type: 'fork' }>): void {
+    this.counters.forks++;
+    const spec = {
+      service: this.settings,
+      worker: id,
+      slot,
+      generation,
+      watchParent: this.#watchParent(),
+    };
+    try {
+      const worker = new WorkerProcess(spec, {
+        onMessage: (message) => this.#hear(id, message),
+        onExit: (code, signal) => this.#exited(id, code, signal),
+        onDisconnect: () => this.#disconnected(id),
+      });
+      this.workers.set(id, worker);
+      if (worker.pid !== null) this.#reap.add(worker.pid);
+    } catch (error) {
+      // EAGAIN, ENOMEM: the back-off decides when to try again.
+      this.#log.error({ err: error, worker: id }, 'cannot fork');
+      this.handle({ type: 'fork-failed', worker: id });
+    }
+  }
+
+  #exited(id: number, code: number | null, signal: string | null): void {
+    const worker = this.workers.get(id);
+    const known = this.state.workers.find((candidate) => candidate.id === id);
+    if (worker?.pid != null) this.#reap.remove(worker.pid);
+    if (worker !== undefined) this.bus.drop(worker);
+    const isAsked = known?.phase === 'draining' || known?.phase === 'ending';
+    if (!isAsked) this.counters.crashes++;
+    const facts = { worker: id, pid: worker?.pid ?? null, slot: known?.slot ?? null, code, signal };
+    this.#log[isAsked ? 'debug' : 'warn'](facts, isAsked ? 'worker exited' : 'worker died');
+    this.handle({ type: 'exit', worker: id });
+    this.workers.delete(id);
+  }
+
+  #disconnected(id: number): void {
+    // An exit closes the channel too, and is seen within ms; a live worker without one can never be reached again.
+    setTimeout(() => {
+      if (this.workers.get(id)?.hasExited === false) this.handle({ type: 'ipc-lost', worker: id });
+    }, 100).unref();
+  }
+
+  #countMessages(): void {
+    for (const [id, worker] of this.workers) {
+      if (worker.messages > this.settings.messagesPerSecondMax)
+        this.handle({ type: 'ipc-flood', worker: id });
+      worker.messages = 0;
+    }
+  }
+
+  #hear(id: number, message: ToPrimary): void {
+    const worker = this.workers.get(id);
+    if (worker === undefined) return;
+    switch (message.t) {
+      case 'listen':
+        return this.#listen(worker, message);
+      case 'unlisten':
+        worker.addresses.delete(message.listener);
+        break;
+      case 'listens':
+        worker.addresses.set(listenerOf(message), { address: message.address ?? '', port: message.port });
+        break;
+      case 'taken':
+        for (const connection of message.ids) this.#connections.taken(connection, id);
+        break;
+      case 'beat':
+        worker.beat = message.beat;
+        break;
+      case 'plain':
+        this.#log.warn(
+          { worker: id, detail: message.detail },
+          'this Node is not as expected: plain node:cluster',
+        );
+        return worker.onPlainListening(() => this.handle({ type: 'ready', worker: id }));
+      case 'health':
+        if (!message.ok)
+          this.#log.warn({ worker: id, detail: message.detail }, 'worker says it is unhealthy');
+        break;
+      case 'ask':
+      case 'cast':
+      case 'reply':
+        worker.messages++;
+        return this.bus.hear(this, worker, message);
+      default:
+    }
+    const event = eventOf(id, message, nowMs());
+    if (event !== null) this.handle(event);
+  }
+
+  #listen(worker: WorkerProcess, { seq, query, data }: Extract<ToPrimary, { t: 'listen' }>): void {
+    this.#listeners.listen(query, data).then(
+      ({ key, sockname, data }) => {
+        this.#hasListened = true;
+        worker.addresses.set(key, sockname);
+        // Told to the policy first: 'ready' follows on the worker's answer to this.
+        this.handle({ type: 'listening', worker: worker.id, listener: key });
+        worker.send({ t: 'listening', seq, listener: key, sockname, data });
+        const state = this.state.workers.find((candidate) => candidate.id === worker.id);
+        if (state?.phase === 'serving') worker.announce(key);
+      },
+      (error: ListenError) => {
+        const where = query.port < 0 ? String(query.address) : `${query.address ?? 'port'} ${query.port}`;
+        this.#log.error({ code: error.code, worker: worker.id }, `cannot listen on ${where}`);
+        if (!this.#hasListened) this.#events.onFatal(listenFailure(error, where));
+        else worker.send({ t: 'listen-error', seq, errno: error.errno, code: error.code });
+      },
+    );
+  }
+
+  #pidOf(id: number): number | null {
+    return this.workers.get(id)?.pid ?? null;
+  }
+}
+
+function listenFailure(error: ListenError, where: string): ChaosError {
+  const message = `cannot listen on ${where}: ${error.message}`;
+  const hint =
+    error.code === 'EADDRINUSE'
+      ? 'Something else listens there: end it, or choose another port with --port.'
+      : 'Choose a port above 1023, or an address of this machine.';
+  return new ChaosError('usage', message, { hint, cause: error });
+}

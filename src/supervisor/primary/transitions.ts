@@ -1,0 +1,55 @@
+import type { Logger } from 'pino';
+import type { PolicyState, WorkerState } from '../policy/model.ts';
+
+/** One log line for each worker that changed its phase, became suspect, or is to be retired. @returns whether any did */
+export function noteTransitions(seen: {
+  readonly before: PolicyState;
+  readonly after: PolicyState;
+  readonly log: Logger;
+  readonly pidOf: (worker: number) => number | null;
+}): boolean {
+  const { before, after, log, pidOf } = seen;
+  let hasChanged = before.workers.length !== after.workers.length;
+  for (const worker of after.workers) {
+    const old = before.workers.find((candidate) => candidate.id === worker.id);
+    if (old === worker) continue;
+    const facts = { worker: worker.id, pid: pidOf(worker.id), generation: worker.generation };
+    if (old?.phase !== worker.phase) {
+      hasChanged = true;
+      log[levelOf(worker)]({ ...facts, ...detail(worker, old) }, SENTENCE[worker.phase]);
+    }
+    if (old !== undefined && old.suspect !== worker.suspect) {
+      hasChanged = true;
+      log.warn(
+        { ...facts, slot: worker.slot },
+        worker.suspect ? 'worker is silent' : 'worker is heard again',
+      );
+    }
+    if (worker.retire !== null && old?.retire === null) {
+      log.info({ ...facts, slot: worker.slot, reason: worker.retire }, 'worker is to be replaced');
+    }
+  }
+  return hasChanged;
+}
+
+const SENTENCE: Readonly<Record<WorkerState['phase'], string>> = {
+  booting: 'worker boots',
+  standby: 'worker is ready',
+  serving: 'worker serves',
+  draining: 'worker drains',
+  ending: 'worker is killed',
+};
+
+function levelOf(worker: WorkerState): 'info' | 'warn' {
+  const isTrouble =
+    worker.phase === 'ending' && worker.endReason !== 'surplus' && worker.endReason !== 'stop';
+  return isTrouble ? 'warn' : 'info';
+}
+
+function detail(worker: WorkerState, old: WorkerState | undefined): Readonly<Record<string, unknown>> {
+  const slot = worker.slot ?? old?.slot ?? null;
+  return {
+    ...(slot !== null && { slot }),
+    ...(worker.endReason !== null && { reason: worker.endReason }),
+  };
+}

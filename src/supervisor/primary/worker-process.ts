@@ -1,0 +1,142 @@
+import cluster, { type Worker } from 'node:cluster';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { ServiceSettings } from '../settings.ts';
+import type { Beat, SockName, ToPrimary, ToWorker, Wire, WorkerSettings } from '../wire.cts';
+import type { RawHandle } from './raw-handle.ts';
+
+const { CMD, SETTINGS } = createRequire(import.meta.url)('../wire.cjs') as Wire;
+const BOOT = fileURLToPath(new URL('../worker/boot.cjs', import.meta.url));
+
+export interface ForkSpec {
+  readonly service: ServiceSettings;
+  readonly worker: number;
+  readonly slot: number | null;
+  readonly generation: number;
+  /** The worker must watch its parent itself: there is no reaper. */
+  readonly watchParent: boolean;
+}
+
+export interface WorkerListener {
+  readonly onMessage: (message: ToPrimary) => void;
+  readonly onExit: (code: number | null, signal: string | null) => void;
+  readonly onDisconnect: () => void;
+}
+
+/** One worker: a process, its channel, and what it last said of itself. */
+export class WorkerProcess {
+  readonly id: number;
+  readonly #worker: Worker;
+  /** What it listens on, by listener key. */
+  readonly addresses = new Map<string, SockName>();
+  beat: Beat | null = null;
+  /** Messages of the app in the current second. */
+  messages = 0;
+  hasExited = false;
+
+  /** @throws the system's error when it cannot start a process */
+  constructor(spec: ForkSpec, listener: WorkerListener) {
+    this.id = spec.worker;
+    this.#worker = fork(spec);
+    const { process: child } = this.#worker;
+    child.on('internalMessage', (message: { cmd?: string }) => {
+      if (message.cmd === CMD) listener.onMessage(message as unknown as ToPrimary);
+    });
+    child.on('message', () => {
+      this.messages++;
+    });
+    // On 'exit' of the process, which always comes; cluster's 'disconnect' does not while a handle is pending.
+    child.once('exit', (code, signal) => {
+      this.hasExited = true;
+      listener.onExit(code, signal);
+    });
+    child.once('disconnect', () => listener.onDisconnect());
+    // A send to a dying worker: its exit follows and says all there is to say.
+    this.#worker.on('error', () => undefined);
+    child.on('error', () => {
+      // fork() that failed has no pid and never exits.
+      if (child.pid === undefined && !this.hasExited) {
+        this.hasExited = true;
+        listener.onExit(null, null);
+      }
+    });
+  }
+
+  get pid(): number | null {
+    return this.#worker.process.pid ?? null;
+  }
+
+  /** False when the channel is closed. `onDone` is called when the message was written or has failed. */
+  send(message: ToWorker, onDone: () => void = () => undefined): boolean {
+    if (!this.#worker.process.connected) return false;
+    this.#worker.process.send({ cmd: CMD, ...message }, onDone);
+    return true;
+  }
+
+  /** Hands a connection over. The channel gets a copy: ours stays open until we close it. */
+  give(message: ToWorker, handle: RawHandle, onFailed: () => void): void {
+    const onSent = (error: Error | null): void => {
+      if (error !== null) onFailed();
+    };
+    this.#worker.process.send({ cmd: CMD, ...message }, handle as never, { keepOpen: true }, onSent);
+  }
+
+  /** So that whoever watches `cluster` sees a worker of a supervisor as one of plain node:cluster. */
+  announce(key: string): void {
+    const sockname = this.addresses.get(key);
+    if (sockname === undefined) return;
+    const address = {
+      address: sockname.address ?? '',
+      port: sockname.port ?? -1,
+      addressType: sockname.family === 'IPv6' ? 6 : 4,
+    } as const;
+    (this.#worker as unknown as { state: string }).state = 'listening';
+    this.#worker.emit('listening', address);
+    cluster.emit('listening', this.#worker, address);
+  }
+
+  /** Where our side could not be loaded into the worker, node:cluster itself says when it listens. */
+  onPlainListening(listener: () => void): void {
+    this.#worker.once('listening', listener);
+  }
+
+  /** Its exit, when it comes, is our wish. */
+  expectExit(): void {
+    this.#worker.exitedAfterDisconnect = true;
+  }
+
+  /** Only ever our own child, which is not reaped before its exit is seen: the pid cannot be another's. */
+  kill(): void {
+    if (!this.hasExited) this.#worker.process.kill('SIGKILL');
+  }
+}
+
+function fork({ service, slot, generation, worker, watchParent }: ForkSpec): Worker {
+  const settings: WorkerSettings = {
+    service: service.name,
+    worker,
+    generation,
+    beatMs: service.beatMs,
+    claimMs: service.claimMs,
+    ready: service.ready,
+    balance: service.policy.balance,
+    stickyCookie: service.sticky?.by === 'cookie' ? service.sticky.name : null,
+    watchParent,
+    ipc: service.ipc,
+  };
+  // Settings are those of the next fork, so each service sets its own.
+  cluster.setupPrimary({
+    exec: service.entry,
+    args: [...service.args],
+    execArgv: [...service.nodeArgs, '--require', BOOT],
+    cwd: service.cwd,
+    silent: false,
+    serialization: 'json',
+  });
+  return cluster.fork({
+    ...service.env,
+    ...(service.port !== null && { PORT: String(service.port) }),
+    ...(slot !== null && { CLUSTER_CHAOS_SLOT: String(slot), ...service.slotEnv?.[slot] }),
+    [SETTINGS]: JSON.stringify(settings),
+  });
+}
