@@ -7,6 +7,7 @@ import { registerPlan } from './commands/plan.ts';
 import { registerReplay } from './commands/replay.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRun } from './commands/run.ts';
+import { registerServe } from './commands/serve.ts';
 import { type CliContext, cliContext } from './context.ts';
 import { type ExitName, exitCode } from './exit-codes.ts';
 
@@ -40,6 +41,7 @@ async function runCommand(cli: CliContext, argv: readonly string[]): Promise<num
     registerPlan,
     registerReplay,
     registerReport,
+    registerServe,
     registerFaults,
     registerInit,
     registerDoctor,

@@ -95,10 +95,7 @@ function applyOverrides(cli: CliContext, scenario: Scenario, overrides: Override
     target: {
       ...scenario.target,
       // The built-in example is a command like any other, named where it can be seen.
-      command:
-        target ??
-        scenario.target.command ??
-        `node ${quote(shortPath(cli, join(cli.packageDir, 'examples/server.js')))}`,
+      command: target ?? scenario.target.command ?? exampleCommand(cli),
       cwd: target === undefined && scenario.target.command !== null ? scenario.target.cwd : cli.cwd,
       url: origin ?? (target === undefined ? scenario.target.url : null),
       workers: workers ?? scenario.target.workers,
@@ -111,6 +108,12 @@ function applyOverrides(cli: CliContext, scenario: Scenario, overrides: Override
     phases: { ...scenario.phases, chaosMs },
     objectives: withExpectations(scenario.objectives, expect ?? []),
   };
+}
+
+/** The example app under the reference supervisor. */
+export function exampleCommand(cli: CliContext): string {
+  const file = (name: string): string => quote(shortPath(cli, join(cli.packageDir, name)));
+  return `node ${file('bin/chaos.js')} serve ${file('examples/app.js')} --admin none`;
 }
 
 /** A word as `/bin/sh` reads it. */

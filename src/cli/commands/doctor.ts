@@ -14,7 +14,7 @@ import { createPrivateDir } from '../../runtime/run-folder.ts';
 import { commandTarget } from '../../target/command-target.ts';
 import { type CliContext, environmentOf } from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
-import { quote } from '../scenarios.ts';
+import { exampleCommand } from '../scenarios.ts';
 
 type Finding = { readonly level: 'ok' | 'warn' | 'fail'; readonly text: string };
 
@@ -94,7 +94,7 @@ async function checkAgent(cli: CliContext): Promise<Finding> {
   try {
     target = await commandTarget.start(
       {
-        command: `node ${quote(join(cli.packageDir, 'examples/server.js'))}`,
+        command: exampleCommand(cli),
         cwd: cli.cwd,
         env: {},
         url: null,

@@ -1,20 +1,19 @@
 import type { Draft } from './draft.ts';
+import { kill } from './endings.ts';
 import type { Connection, Hand, PolicyState, WorkerState } from './model.ts';
 
-/** How many withdrawn ids a worker's record keeps: it is dead or heard again long before so many pass. */
-const WITHDRAWN_MAX = 64;
+/** How many withdrawn ids a worker's record keeps: as many as one may have in hand. */
+const WITHDRAWN_MAX = 1024;
 
-/** A new connection: to the worker whose turn it is, or into the queue. */
+/** A new connection: to the worker whose turn it is, or into the queue, or away if that is full. */
 export function accept(draft: Draft, connection: Connection): void {
   const { waiting, config } = draft.state;
-  if (waiting.length >= config.waitingMax) {
-    draft.say({ type: 'shed', connection: connection.id });
-    return;
-  }
   // Who came first is served first, unless its own slot is what it waits for.
-  const target = waiting.length === 0 || isSticky(connection) ? choose(draft, connection) : null;
-  if (target === null) draft.set({ waiting: [...waiting, connection] });
-  else give(draft, target, connection);
+  const isFirst = waiting.length === 0 || isSticky(connection);
+  const target = isFirst ? choose(draft, connection, waiting.length + 1) : null;
+  if (target !== null) give(draft, target, connection);
+  else if (waiting.length < config.waitingMax) draft.set({ waiting: [...waiting, connection] });
+  else draft.say({ type: 'shed', connection: connection.id });
 }
 
 /** Gives out what waits, oldest first, as far as workers can take it. */
@@ -22,23 +21,16 @@ export function dispatch(draft: Draft): void {
   const { waiting } = draft.state;
   if (waiting.length === 0) return;
   const left: Connection[] = [];
-  let isStuck = false;
-  for (const connection of waiting) {
-    // Without stickiness all are alike: if one finds no worker, none behind it on the same listener does.
-    const target = isStuck ? null : choose(draft, connection);
-    if (target !== null) {
-      give(draft, target, connection);
-      continue;
-    }
+  const stuck = new Set<string>();
+  waiting.forEach((connection, index) => {
+    const isStuck = !isSticky(connection) && stuck.has(connection.listener);
+    const target = isStuck ? null : choose(draft, connection, waiting.length - index + left.length);
+    if (target !== null) return give(draft, target, connection);
     left.push(connection);
-    isStuck = areAlike(waiting);
-  }
+    // Without stickiness all on a listener are alike: none behind it finds a worker either.
+    if (!isSticky(connection)) stuck.add(connection.listener);
+  });
   if (left.length !== waiting.length) draft.set({ waiting: left });
-}
-
-function areAlike(waiting: readonly Connection[]): boolean {
-  const listener = waiting[0]?.listener;
-  return waiting.every((connection) => connection.listener === listener && !isSticky(connection));
 }
 
 function isSticky(connection: Connection): boolean {
@@ -51,27 +43,34 @@ function give(draft: Draft, worker: WorkerState, connection: Connection): void {
   draft.say({ type: 'give', worker: worker.id, connection: connection.id });
 }
 
-/** The worker took these over: they are its own from now on. */
+/**
+ * The worker took these over: they are its own from now on. It answers in the order in which it was given, so what was
+ * withdrawn and given to it once more is answered for the first time.
+ */
 export function taken(draft: Draft, worker: WorkerState, ids: readonly number[], open: number): void {
-  if (ids.some((id) => worker.withdrawn.includes(id))) {
-    // It and another read from one socket now. Rare (it stopped between its check and its answer), and never harmless.
-    withdraw(draft, worker, () => true);
-    draft.kill(worker, 'took-withdrawn');
-    return;
-  }
+  const late = ids.filter((id) => worker.withdrawn.includes(id));
   draft.update(worker.id, {
     open,
-    hands: worker.hands.filter((hand) => !ids.includes(hand.connection.id)),
+    hands: worker.hands.filter(({ connection: { id } }) => !ids.includes(id) || late.includes(id)),
+    withdrawn: worker.withdrawn.filter((id) => !late.includes(id)),
   });
+  if (late.length === 0) return;
+  // Withdrawn, and nobody else has it yet: then it is well where it is.
+  const { waiting } = draft.state;
+  const left = waiting.filter(({ id }) => !late.includes(id));
+  draft.set({ waiting: left });
+  // Else it and another read from one socket now. Rare (it stopped between its check and its answer), and never harmless.
+  if (waiting.length - left.length < late.length) kill(draft, worker, 'took-withdrawn');
 }
 
 /** The worker dropped these unread: it came to them too late, or the channel refused them. */
 export function returned(draft: Draft, worker: WorkerState, ids: readonly number[]): void {
-  const isBack = (hand: Hand): boolean => ids.includes(hand.connection.id);
+  const { withdrawn } = worker;
+  const isBack = ({ connection: { id } }: Hand): boolean => ids.includes(id) && !withdrawn.includes(id);
   requeue(draft, worker.hands.filter(isBack));
   draft.update(worker.id, {
     hands: worker.hands.filter((hand) => !isBack(hand)),
-    withdrawn: worker.withdrawn.filter((id) => !ids.includes(id)),
+    withdrawn: withdrawn.filter((id) => !ids.includes(id)),
   });
 }
 
@@ -86,16 +85,18 @@ export function withdraw(draft: Draft, worker: WorkerState, isMeant: (hand: Hand
   });
 }
 
-/** Back to the head of the queue: they have waited longest. */
+/** Back into the queue, to where they were: who came first is served first. */
 export function requeue(draft: Draft, hands: readonly Hand[]): void {
   if (hands.length === 0) return;
-  draft.set({ waiting: [...hands.map((hand) => hand.connection), ...draft.state.waiting] });
+  const waiting = [...hands.map((hand) => hand.connection), ...draft.state.waiting];
+  draft.set({ waiting: waiting.sort((a, b) => a.sinceMs - b.sinceMs) });
 }
 
-function choose(draft: Draft, connection: Connection): WorkerState | null {
+/** `queued`: how many wait, this one included. */
+function choose(draft: Draft, connection: Connection, queued: number): WorkerState | null {
   if (isSticky(connection)) return chooseSticky(draft, connection);
   const { config, cursor } = draft.state;
-  const shareMax = fairShare(draft, connection);
+  const shareMax = fairShare(draft, connection, queued);
   let best: WorkerState | null = null;
   for (const worker of draft.workers) {
     if (!canTake(draft, worker, connection) || heldBy(worker) >= shareMax) continue;
@@ -129,12 +130,12 @@ function heldBy(worker: WorkerState): number {
  * After a mass death the first worker back would get every client that reconnects, and keep it. While at most half of
  * the workers serve, each gets no more than its share of all connections; for `spreadMs`, then whoever is there takes all.
  */
-function fairShare(draft: Draft, connection: Connection): number {
-  const { config, waiting } = draft.state;
+function fairShare(draft: Draft, connection: Connection, queued: number): number {
+  const { config } = draft.state;
   if (config.spreadMs === 0 || config.workers < 3) return Number.POSITIVE_INFINITY;
   if (draft.nowMs - connection.sinceMs >= config.spreadMs) return Number.POSITIVE_INFINITY;
   let serving = 0;
-  let held = waiting.length + 1;
+  let held = queued;
   for (const worker of draft.workers) {
     if (worker.phase !== 'serving') continue;
     serving++;

@@ -1,16 +1,19 @@
-import type { Command, PolicyState, Reason, Step, WorkerState } from './model.ts';
+import type { Command, PolicyState, Step, WorkerState } from './model.ts';
 
 /**
- * One transition in the making: the state so far and the commands so far. The state it began with is never written to,
- * so a transition stays a pure function of what it was given.
+ * One transition in the making: a copy of the state, and the commands so far. The state it began with is never written
+ * to, nor is any record in it, so a transition stays a pure function of what it was given.
  */
 export class Draft {
   readonly nowMs: number;
-  state: PolicyState;
+  readonly state: { -readonly [K in keyof PolicyState]: PolicyState[K] };
   readonly commands: Command[] = [];
+  /** A worker was killed: somebody must take its place. */
+  hasKilled = false;
 
   constructor(state: PolicyState, nowMs: number) {
-    this.state = state;
+    this.state = { ...state };
+    this.state.atMs = nowMs;
     this.nowMs = nowMs;
   }
 
@@ -25,7 +28,7 @@ export class Draft {
   }
 
   set(patch: Partial<PolicyState>): void {
-    this.state = { ...this.state, ...patch };
+    Object.assign(this.state, patch);
   }
 
   update(id: number, patch: Partial<WorkerState>): void {
@@ -33,8 +36,9 @@ export class Draft {
     const at = workers.findIndex((worker) => worker.id === id);
     const before = workers[at];
     if (before === undefined) return;
-    workers[at] = { ...before, ...patch };
-    this.state = { ...this.state, workers };
+    // A spread and an assign: one spread of both would take the engine's slow path, and this runs for every connection.
+    workers[at] = Object.assign({ ...before }, patch);
+    this.set({ workers });
   }
 
   remove(id: number): void {
@@ -43,21 +47,6 @@ export class Draft {
 
   say(command: Command): void {
     this.commands.push(command);
-  }
-
-  /** SIGKILL, once: what it held unread goes back to the queue when its exit is seen. */
-  kill(worker: WorkerState, reason: Reason): void {
-    if (worker.phase === 'ending') return;
-    this.update(worker.id, { phase: 'ending', slot: null, sinceMs: this.nowMs, endReason: reason });
-    this.say({ type: 'kill', worker: worker.id, reason });
-  }
-
-  /** Nothing new for it; it ends by itself when it has finished. */
-  drain(worker: WorkerState, reason: Reason): void {
-    if (worker.phase === 'ending' || worker.phase === 'draining') return;
-    this.update(worker.id, { phase: 'draining', slot: null, sinceMs: this.nowMs, endReason: reason });
-    const graceMs = this.state.config.drainMs;
-    this.say({ type: 'drain', worker: worker.id, reason, graceMs });
   }
 
   /** A number in [0, 1) from the state's own stream. */

@@ -1,52 +1,39 @@
 import type { Draft } from './draft.ts';
-import type { WorkerState } from './model.ts';
+import type { Reason, WorkerState } from './model.ts';
 
-/** An exit: was it a failure, and how long must the next fork wait for it? */
-export function noteExit(draft: Draft, worker: WorkerState): void {
-  const wasBooting = worker.readyAtMs === null;
-  if (isIntended(worker)) return;
-  if (wasBooting) noteBootFailure(draft, worker);
-  else noteDeath(draft, worker);
-}
+/** We wanted fewer or other workers, or it has done its share: nothing failed. */
+const INTENDED: ReadonlySet<Reason> = new Set(['surplus', 'generation', 'requests', 'age', 'stop', 'force']);
 
-/** Ended because we wanted fewer or other workers; not because it failed. */
-function isIntended({ phase, endReason }: WorkerState): boolean {
-  if (phase === 'draining') return true;
-  if (phase !== 'ending') return false;
-  return (
-    endReason === 'surplus' || endReason === 'stop' || endReason === 'force' || endReason === 'drain-deadline'
-  );
+/** A worker ends, of itself (`null`) or by us: was that a failure, and how long must the next fork wait for it? */
+export function noteEnd(draft: Draft, worker: WorkerState, reason: Reason | null): void {
+  // What it is on its way out for was noted already.
+  if (worker.endReason !== null || (reason !== null && INTENDED.has(reason))) return;
+  if (worker.readyAtMs === null) noteBootFailure(draft, worker);
+  else noteDeath(draft, worker.servingAtMs ?? worker.readyAtMs);
 }
 
 function noteBootFailure(draft: Draft, worker: WorkerState): void {
+  const { generation, reloadFrom, config } = draft.state;
+  // Of another generation than the next fork, it says nothing about that.
+  if (worker.generation !== generation) return;
   const bootFailures = draft.state.bootFailures + 1;
   draft.set({ bootFailures });
   delayForks(draft, bootFailures);
-  const { reloadFrom, config, wantedGeneration } = draft.state;
-  if (reloadFrom === null || bootFailures < config.reloadTries || worker.generation < wantedGeneration)
-    return;
-  draft.set({ wantedGeneration: reloadFrom, reloadFrom: null });
+  if (reloadFrom === null || bootFailures < config.reloadTries) return;
+  draft.set({ ...reloadFrom, reloadFrom: null, bootFailures: 0 });
   draft.say({ type: 'reload-aborted' });
 }
 
-function noteDeath(draft: Draft, worker: WorkerState): void {
-  const { backoff } = draft.state.config;
-  const livedSinceMs = worker.servingAtMs ?? worker.readyAtMs ?? draft.nowMs;
-  if (draft.nowMs - livedSinceMs >= backoff.stableMs) return;
-  const earlyDeaths = isStableAgain(draft) ? 1 : draft.state.earlyDeaths + 1;
-  draft.set({ earlyDeaths, earlyDeathAtMs: draft.nowMs });
-  if (earlyDeaths > backoff.free) delayForks(draft, earlyDeaths - backoff.free);
-}
-
-/** Some worker that came after the last early death has served long enough: that trouble is over. */
-function isStableAgain({ state, nowMs }: Draft): boolean {
-  return state.workers.some(
-    ({ servingAtMs, phase }) =>
-      phase === 'serving' &&
-      servingAtMs !== null &&
-      servingAtMs > state.earlyDeathAtMs &&
-      nowMs - servingAtMs >= state.config.backoff.stableMs,
-  );
+/** One that had to be replaced soon after it began is as good as dead: a limit that is too low must not fork for ever. */
+function noteDeath(draft: Draft, beganAtMs: number): void {
+  const { config, earlyDeaths, earlyDeathAtMs } = draft.state;
+  const { stableMs, capMs, free } = config.backoff;
+  if (draft.nowMs - beganAtMs >= stableMs) return;
+  // A loop of deaths that is this slow needs no back-off.
+  const isOver = draft.nowMs - earlyDeathAtMs > stableMs + capMs;
+  const deaths = isOver ? 1 : earlyDeaths + 1;
+  draft.set({ earlyDeaths: deaths, earlyDeathAtMs: draft.nowMs });
+  if (deaths > free) delayForks(draft, deaths - free);
 }
 
 /** Exponential to a cap, with jitter downwards only: so the cap is the longest that a mended app has to wait. */
@@ -58,8 +45,6 @@ function delayForks(draft: Draft, failures: number): void {
 }
 
 /** A boot that succeeded closes the breaker at once, so that the rest can follow. */
-export function noteReady(draft: Draft): void {
-  if (draft.state.bootFailures === 0) return;
-  const isEarly = draft.state.earlyDeaths > draft.state.config.backoff.free;
-  draft.set({ bootFailures: 0, ...(!isEarly && { forkNotBeforeMs: draft.nowMs }) });
+export function noteReady(draft: Draft, worker: WorkerState): void {
+  if (worker.generation === draft.state.generation) draft.set({ bootFailures: 0 });
 }

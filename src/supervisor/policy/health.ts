@@ -1,6 +1,7 @@
 import { withdraw } from './dispatch.ts';
 import type { Draft } from './draft.ts';
-import type { PolicyConfig, PolicyState, Reason, WorkerBeat, WorkerState } from './model.ts';
+import { kill } from './endings.ts';
+import type { Hand, PolicyConfig, PolicyState, Reason, WorkerBeat, WorkerState } from './model.ts';
 
 /** A worker that beats and yet leaves a connection untaken for so many `withdrawMs` has lost its channel for handles. */
 const DEAF_WITHDRAWALS = 5;
@@ -11,11 +12,8 @@ export function hear(draft: Draft, beats: readonly WorkerBeat[]): void {
     const worker = draft.worker(beat.worker);
     if (worker === undefined || worker.phase === 'ending') continue;
     const heardAtMs = Math.max(worker.heardAtMs, beat.atMs);
-    draft.update(worker.id, { heardAtMs, suspect: false, open: beat.open });
-    if (worker.retire === null && worker.phase !== 'draining') {
-      const retire = beyondLimit(draft.state.config, worker, beat);
-      if (retire !== null) draft.update(worker.id, { retire });
-    }
+    const retire = worker.retire ?? beyondLimit(draft.state.config, worker, beat);
+    draft.update(worker.id, { heardAtMs, suspect: false, open: beat.open, retire });
   }
 }
 
@@ -29,13 +27,16 @@ function beyondLimit(config: PolicyConfig, worker: WorkerState, beat: WorkerBeat
 
 /**
  * The primary itself was away (stopped, a suspended machine, a long pause): what the workers said meanwhile is still
- * unread, so their silence is not theirs.
+ * unread, or they were away too. So all that they are given time for begins anew.
  */
-export function forgive(draft: Draft, awayMs: number): void {
+export function forgive(draft: Draft): void {
+  const { nowMs } = draft;
   for (const worker of draft.workers) {
-    const heardAtMs = Math.min(worker.heardAtMs + awayMs, draft.nowMs);
-    const forkedAtMs = Math.min(worker.forkedAtMs + awayMs, draft.nowMs);
-    draft.update(worker.id, { heardAtMs, ...(worker.phase === 'booting' && { forkedAtMs }) });
+    draft.update(worker.id, {
+      heardAtMs: Math.max(worker.heardAtMs, nowMs),
+      hands: worker.hands.map(({ connection }) => ({ connection, atMs: nowMs })),
+      ...(worker.phase === 'booting' && { sinceMs: nowMs }),
+    });
   }
 }
 
@@ -44,68 +45,79 @@ export function watch(draft: Draft): void {
   const { config } = draft.state;
   for (const worker of draft.workers) {
     const reason = overdue(config, worker, draft.nowMs);
-    if (reason !== null) {
-      withdraw(draft, worker, () => true);
-      draft.kill(worker, reason);
-      continue;
-    }
-    if (isWatched(worker) && !worker.suspect && draft.nowMs - worker.heardAtMs >= config.suspectMs) {
-      draft.update(worker.id, { suspect: true });
-    }
-    takeBack(draft, worker.id);
-    tooOld(draft, worker);
+    if (reason !== null) kill(draft, worker, reason);
+    else if (draft.nowMs >= suspectAtMs(config, worker)) draft.update(worker.id, { suspect: true });
+    if (worker.hands.length > 0) takeBack(draft, worker.id);
+    if (draft.nowMs >= tooOldAtMs(config, worker)) draft.update(worker.id, { retire: 'age' });
   }
 }
 
-function isWatched(worker: WorkerState): boolean {
-  return worker.phase === 'standby' || worker.phase === 'serving' || worker.phase === 'draining';
-}
-
 function overdue(config: PolicyConfig, worker: WorkerState, nowMs: number): Reason | null {
-  if (worker.phase === 'booting') return nowMs - worker.forkedAtMs >= config.bootMs ? 'boot-deadline' : null;
-  if (!isWatched(worker)) return null;
-  if (nowMs - worker.heardAtMs >= config.deadMs) return 'hung';
-  if (worker.phase === 'draining' && nowMs - worker.sinceMs >= config.drainMs) return 'drain-deadline';
+  if (nowMs >= bootedByMs(config, worker)) return 'boot-deadline';
+  if (nowMs >= deadAtMs(config, worker)) return 'hung';
+  if (nowMs >= drainedByMs(config, worker)) return 'drain-deadline';
   return null;
 }
 
-/** What a suspect has not taken for `withdrawMs` goes to another; so does what a deaf one leaves for much longer. */
+/** What a suspect has not taken in time goes to another; so does what a deaf one leaves for much longer. */
 function takeBack(draft: Draft, id: number): void {
   const worker = draft.worker(id);
-  if (worker === undefined || worker.hands.length === 0) return;
-  const { withdrawMs } = draft.state.config;
-  const patienceMs = worker.suspect ? withdrawMs : withdrawMs * DEAF_WITHDRAWALS;
-  const isDue = (atMs: number): boolean => draft.nowMs - atMs >= patienceMs;
-  if (!worker.hands.some((hand) => isDue(hand.atMs))) return;
-  if (!worker.suspect && worker.retire === null) draft.update(id, { retire: 'deaf' });
-  withdraw(draft, worker, (hand) => isDue(hand.atMs));
-}
-
-function tooOld(draft: Draft, worker: WorkerState): void {
-  const { ageMs } = draft.state.config.limits;
-  if (ageMs === null || worker.readyAtMs === null || worker.retire !== null) return;
-  if (draft.nowMs - worker.readyAtMs >= ageMs * worker.limitShare) draft.update(worker.id, { retire: 'age' });
+  if (worker === undefined) return;
+  const isDue = (hand: Hand): boolean => draft.nowMs >= takenByMs(draft.state.config, worker, hand);
+  if (!worker.hands.some(isDue)) return;
+  if (isAnswering(worker)) draft.update(id, { retire: worker.retire ?? 'deaf' });
+  withdraw(draft, worker, isDue);
 }
 
 /** When `watch` will next have something to say, in ms; Infinity when nothing is pending. */
 export function nextDeadlineMs({ config, workers }: PolicyState): number {
-  let next = Number.POSITIVE_INFINITY;
-  const at = (ms: number): void => {
-    if (ms < next) next = ms;
-  };
+  let next = NEVER;
   for (const worker of workers) {
-    if (worker.phase === 'booting') at(worker.forkedAtMs + config.bootMs);
-    if (!isWatched(worker)) continue;
-    at(worker.heardAtMs + (worker.suspect ? config.deadMs : config.suspectMs));
-    if (worker.phase === 'draining') at(worker.sinceMs + config.drainMs);
     const [hand] = worker.hands;
-    if (hand !== undefined) {
-      at(hand.atMs + config.withdrawMs * (worker.suspect ? 1 : DEAF_WITHDRAWALS));
-    }
-    const { ageMs } = config.limits;
-    if (ageMs !== null && worker.readyAtMs !== null && worker.retire === null) {
-      at(worker.readyAtMs + ageMs * worker.limitShare);
-    }
+    next = Math.min(
+      next,
+      bootedByMs(config, worker),
+      suspectAtMs(config, worker),
+      deadAtMs(config, worker),
+      drainedByMs(config, worker),
+      tooOldAtMs(config, worker),
+      hand === undefined ? NEVER : takenByMs(config, worker, hand),
+    );
   }
   return next;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+function bootedByMs({ bootMs }: PolicyConfig, { phase, sinceMs }: WorkerState): number {
+  return phase === 'booting' ? sinceMs + bootMs : NEVER;
+}
+
+function suspectAtMs({ suspectMs }: PolicyConfig, worker: WorkerState): number {
+  return isWatched(worker) && !worker.suspect ? worker.heardAtMs + suspectMs : NEVER;
+}
+
+function deadAtMs({ deadMs }: PolicyConfig, worker: WorkerState): number {
+  return isWatched(worker) ? worker.heardAtMs + deadMs : NEVER;
+}
+
+function isWatched({ phase }: WorkerState): boolean {
+  return phase === 'standby' || phase === 'serving' || phase === 'draining';
+}
+
+function drainedByMs({ drainMs }: PolicyConfig, { phase, sinceMs }: WorkerState): number {
+  return phase === 'draining' ? sinceMs + drainMs : NEVER;
+}
+
+function takenByMs({ withdrawMs }: PolicyConfig, worker: WorkerState, { atMs }: Hand): number {
+  return atMs + (isAnswering(worker) ? withdrawMs * DEAF_WITHDRAWALS : withdrawMs);
+}
+
+function isAnswering({ suspect, phase }: WorkerState): boolean {
+  return !suspect && phase !== 'ending';
+}
+
+function tooOldAtMs({ limits }: PolicyConfig, { readyAtMs, retire, limitShare }: WorkerState): number {
+  if (limits.ageMs === null || readyAtMs === null || retire !== null) return NEVER;
+  return readyAtMs + limits.ageMs * limitShare;
 }

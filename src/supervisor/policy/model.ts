@@ -140,13 +140,15 @@ export interface PolicyState {
   readonly nextWorkerId: number;
   /** Generation of the next fork. */
   readonly generation: number;
+  /** The newest there ever was; no number is given twice. */
+  readonly lastGeneration: number;
   /** Workers of a generation below this one are replaced. */
   readonly wantedGeneration: number;
-  /** What `wantedGeneration` was before the reload in progress; null when none is. */
-  readonly reloadFrom: number | null;
-  /** Boots that failed since one became ready. */
+  /** What held before the reload in progress, and holds again if it is given up; null when none is. */
+  readonly reloadFrom: Pick<PolicyState, 'config' | 'generation' | 'wantedGeneration'> | null;
+  /** Boots of this generation that failed since one became ready. */
   readonly bootFailures: number;
-  /** Deaths before `stableMs` since a worker was stable. */
+  /** Early deaths, each soon after the one before. */
   readonly earlyDeaths: number;
   readonly earlyDeathAtMs: number;
   /** No fork before this time. */
@@ -171,7 +173,10 @@ export interface WorkerBeat {
 }
 
 export type Event =
-  /** Nothing happened but time. To be sent at `wakeAtMs(state)` at the latest. */
+  /**
+   * Nothing happened but time. To be sent at `wakeAtMs(state)`, after all that workers have said by then: only now is
+   * silence held against them.
+   */
   | { readonly type: 'wake' }
   | { readonly type: 'ready'; readonly worker: number }
   | { readonly type: 'listening' | 'unlistened'; readonly worker: number; readonly listener: string }

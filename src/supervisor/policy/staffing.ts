@@ -1,4 +1,5 @@
 import type { Draft } from './draft.ts';
+import { drain, kill } from './endings.ts';
 import type { PolicyState, WorkerState } from './model.ts';
 
 /** Fills vacant slots, replaces who must go, and forks what is missing: the same few steps after every event. */
@@ -15,9 +16,9 @@ function shrink(draft: Draft): void {
   const { config } = draft.state;
   for (const worker of draft.workers) {
     if (worker.slot === null || worker.slot <= config.workers) continue;
-    if (worker.phase === 'serving') draft.drain(worker, 'surplus');
-    // Bound to a slot that is no more.
-    else if (worker.phase === 'booting') draft.kill(worker, 'surplus');
+    // Bound to a slot that is no more, if it does not serve yet.
+    if (worker.phase === 'booting') kill(draft, worker, 'surplus');
+    else drain(draft, worker, 'surplus');
   }
 }
 
@@ -69,7 +70,7 @@ function replaceOne(draft: Draft): void {
     // A reload waits for drains, so that a standby is left for those who die meanwhile.
     const draining = draft.workers.filter((worker) => worker.phase === 'draining').length;
     if (old.retire === null && draining >= draft.state.config.surge) return;
-    draft.drain(old, old.retire ?? 'generation');
+    drain(draft, old, old.retire ?? 'generation');
     serve(draft, fresh, old.slot);
   }
 }
@@ -83,18 +84,17 @@ function going(draft: Draft): readonly WorkerState[] {
   return serving.sort((a, b) => urgency(a) - urgency(b) || (a.slot ?? 0) - (b.slot ?? 0));
 }
 
-/** Standbys beyond what is wanted end, stale ones first, and stale ones as soon as a fresh one is there. */
+/** Standbys beyond what is wanted end, and those that must go as soon as they are no more needed. */
 function dropSurplus(draft: Draft): void {
-  const { config } = draft.state;
+  const wanted = draft.state.config.standbys;
   const standbys = draft.workers.filter((worker) => worker.phase === 'standby');
   const fresh = standbys.filter((worker) => isFresh(draft.state, worker));
-  for (const worker of standbys) {
-    if (isFresh(draft.state, worker)) continue;
-    // Kept until a fresh one is up: a death in between is still replaced at once.
-    if (fresh.length > 0 || hasSwapped(draft)) draft.drain(worker, worker.retire ?? 'generation');
-  }
+  const stale = standbys.filter((worker) => !isFresh(draft.state, worker));
+  // Kept until a fresh one is up: a death in between is still replaced at once.
+  const kept = fresh.length > 0 || hasSwapped(draft) ? 0 : wanted;
+  for (const worker of stale.slice(kept)) drain(draft, worker, worker.retire ?? 'generation');
   if (isReplacing(draft)) return;
-  for (const worker of fresh.slice(config.standbys)) draft.drain(worker, 'surplus');
+  for (const worker of fresh.slice(wanted)) drain(draft, worker, 'surplus');
 }
 
 /** Some slot already runs the wanted generation, so fresh ones do boot. */

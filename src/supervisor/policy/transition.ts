@@ -1,6 +1,7 @@
-import { accept, dispatch, nextSpreadMs, requeue, returned, taken, withdraw } from './dispatch.ts';
+import { accept, dispatch, nextSpreadMs, requeue, returned, taken } from './dispatch.ts';
 import { Draft } from './draft.ts';
-import { noteExit, noteReady } from './failures.ts';
+import { drain, kill } from './endings.ts';
+import { noteEnd, noteReady } from './failures.ts';
 import { forgive, hear, nextDeadlineMs, watch } from './health.ts';
 import type { Event, PolicyConfig, PolicyState, Step, WorkerState } from './model.ts';
 import { staff } from './staffing.ts';
@@ -17,12 +18,13 @@ export function initialState(config: PolicyConfig, seed: number): PolicyState {
     workers: [],
     nextWorkerId: 1,
     generation: 1,
+    lastGeneration: 1,
     wantedGeneration: 1,
     reloadFrom: null,
     bootFailures: 0,
     earlyDeaths: 0,
-    earlyDeathAtMs: Number.NEGATIVE_INFINITY,
-    forkNotBeforeMs: Number.NEGATIVE_INFINITY,
+    earlyDeathAtMs: 0,
+    forkNotBeforeMs: 0,
     waiting: [],
     cursor: 0,
     random: seed | 0,
@@ -35,20 +37,17 @@ export function initialState(config: PolicyConfig, seed: number): PolicyState {
  */
 export function transition(state: PolicyState, event: Event, atMs: number): Step {
   const nowMs = Math.max(state.atMs, atMs);
-  const draft = new Draft({ ...state, atMs: nowMs }, nowMs);
-  if (isHotPath(event)) {
-    route(draft, event);
-    dispatch(draft);
-    return draft.done();
-  }
-  const awayMs = nowMs - wakeAtMs(state);
-  if (awayMs > AWAY_MS) forgive(draft, awayMs);
+  const draft = new Draft(state, nowMs);
+  const lateMs = nowMs - wakeAtMs(state);
+  if (lateMs > AWAY_MS) forgive(draft);
   route(draft, event);
-  watch(draft);
-  if (draft.state.goal === 'run') {
+  // Before that, what shows that a worker is well may still be unread.
+  if (event.type === 'wake') watch(draft);
+  if (draft.state.goal !== 'run') finishStop(draft);
+  else if (!isHotPath(event) || lateMs >= 0 || draft.hasKilled) {
     staff(draft);
     finishReload(draft);
-  } else finishStop(draft);
+  }
   dispatch(draft);
   return draft.done();
 }
@@ -62,7 +61,7 @@ export function wakeAtMs(state: PolicyState): number {
   return Math.min(forkMs, nextDeadlineMs(state), nextSpreadMs(state));
 }
 
-/** Once for each connection: these change nobody's health and nobody's place. */
+/** Once for each connection: as a rule these change nobody's place. */
 function isHotPath(event: Event): boolean {
   return event.type === 'connection' || event.type === 'taken';
 }
@@ -79,7 +78,7 @@ function route(draft: Draft, event: Event): void {
     case 'reload':
       return reload(draft, event.config);
     case 'scale':
-      return draft.set({ config: { ...draft.state.config, workers: event.workers } });
+      return scale(draft, event.workers);
     case 'stop':
       return stop(draft);
     case 'force':
@@ -108,11 +107,10 @@ function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
     case 'fork-failed':
       requeue(draft, worker.hands);
       draft.remove(worker.id);
-      return noteExit(draft, worker);
+      return noteEnd(draft, worker, null);
     case 'ipc-lost':
     case 'ipc-flood':
-      withdraw(draft, worker, () => true);
-      return draft.kill(worker, event.type);
+      return kill(draft, worker, event.type);
     case 'unhealthy':
       return draft.update(worker.id, { retire: worker.retire ?? 'unhealthy' });
     case 'asked-to-retire':
@@ -129,17 +127,32 @@ function becomeReady(draft: Draft, worker: WorkerState): void {
   if (worker.phase !== 'booting') return;
   const { nowMs } = draft;
   draft.update(worker.id, { phase: 'standby', sinceMs: nowMs, readyAtMs: nowMs, heardAtMs: nowMs });
-  noteReady(draft);
+  noteReady(draft, worker);
+}
+
+function scale(draft: Draft, workers: number): void {
+  const { config, reloadFrom } = draft.state;
+  draft.set({ config: { ...config, workers } });
+  // A reload that is given up later does not undo this.
+  if (reloadFrom !== null) {
+    draft.set({ reloadFrom: { ...reloadFrom, config: { ...reloadFrom.config, workers } } });
+  }
 }
 
 function reload(draft: Draft, config: PolicyConfig): void {
-  if (draft.state.goal !== 'run') return;
-  const generation = draft.state.generation + 1;
+  const { state } = draft;
+  if (state.goal !== 'run') return;
+  const generation = state.lastGeneration + 1;
   draft.set({
     config,
     generation,
+    lastGeneration: generation,
     wantedGeneration: generation,
-    reloadFrom: draft.state.reloadFrom ?? draft.state.wantedGeneration,
+    reloadFrom: state.reloadFrom ?? {
+      config: state.config,
+      generation: state.generation,
+      wantedGeneration: state.wantedGeneration,
+    },
     // The user changed something: what failed before says nothing about it.
     bootFailures: 0,
     earlyDeaths: 0,
@@ -163,14 +176,14 @@ function stop(draft: Draft): void {
   if (draft.state.goal !== 'run') return;
   draft.set({ goal: 'stop' });
   for (const worker of draft.workers) {
-    if (worker.phase === 'booting') draft.kill(worker, 'stop');
-    else draft.drain(worker, 'stop');
+    if (worker.phase === 'booting') kill(draft, worker, 'stop');
+    else drain(draft, worker, 'stop');
   }
 }
 
 function force(draft: Draft): void {
   draft.set({ goal: draft.state.goal === 'stopped' ? 'stopped' : 'stop' });
-  for (const worker of draft.workers) draft.kill(worker, 'force');
+  for (const worker of draft.workers) kill(draft, worker, 'force');
 }
 
 function finishStop(draft: Draft): void {

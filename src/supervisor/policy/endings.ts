@@ -1,0 +1,20 @@
+import type { Draft } from './draft.ts';
+import { noteEnd } from './failures.ts';
+import type { Reason, WorkerState } from './model.ts';
+
+/** SIGKILL, once: what it has in hand is withdrawn in time, or when its exit is seen. */
+export function kill(draft: Draft, worker: WorkerState, reason: Reason): void {
+  if (worker.phase === 'ending') return;
+  draft.update(worker.id, { phase: 'ending', slot: null, sinceMs: draft.nowMs, endReason: reason });
+  draft.say({ type: 'kill', worker: worker.id, reason });
+  draft.hasKilled = true;
+  noteEnd(draft, worker, reason);
+}
+
+/** Nothing new for it; it ends by itself when it has finished. */
+export function drain(draft: Draft, worker: WorkerState, reason: Reason): void {
+  if (worker.phase === 'ending' || worker.phase === 'draining') return;
+  draft.update(worker.id, { phase: 'draining', slot: null, sinceMs: draft.nowMs, endReason: reason });
+  draft.say({ type: 'drain', worker: worker.id, reason, graceMs: draft.state.config.drainMs });
+  noteEnd(draft, worker, reason);
+}

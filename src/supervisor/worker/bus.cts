@@ -1,0 +1,221 @@
+/**
+ * Requests with replies, and broadcasts, over one cluster channel. The same code serves a worker's end and, once for
+ * each worker, the primary's. It holds limits on both directions: a flooded channel makes errors, not memory.
+ */
+import type { BusMessage, IpcLimits } from '../wire.cts';
+
+export type BusErrorCode = 'IPC_TIMEOUT' | 'IPC_TOO_LARGE' | 'IPC_BUSY' | 'IPC_CLOSED' | 'IPC_NO_HANDLER';
+
+/** What `ask` rejects with when no handler could answer. What a handler threw comes as an `Error` with its message and code. */
+export interface BusError extends Error {
+  readonly code: BusErrorCode;
+}
+
+export interface AskOptions {
+  /** Default 5,000 ms. */
+  readonly timeoutMs?: number;
+}
+
+/** `from`: slot of the asking worker (0: a standby), or 0 for the primary. */
+export type Handler = (body: unknown, from: number) => unknown;
+
+export interface BusOptions {
+  /** False when the channel is closed. `done` is to be called when the message was written or has failed. */
+  readonly send: (message: BusMessage, done: () => void) => boolean;
+  readonly limits: IpcLimits;
+  /** Our own slot now, 0 for the primary. */
+  readonly slot: () => number;
+  /** By topic; the primary shares one map between all its buses. */
+  readonly handlers: Map<string, Handler>;
+  /** Told of each broadcast that arrived, before its handler: the primary passes it on to the other workers. */
+  readonly onCast?: (message: Extract<BusMessage, { t: 'cast' }>) => void;
+}
+
+export interface Bus {
+  /** Rejects with `BusError`, with what the handler threw, or with a `TypeError` when the body is no JSON. */
+  readonly ask: (topic: string, body: unknown, options?: AskOptions) => Promise<unknown>;
+  /** Throws `BusError`. Nobody answers, and nobody need listen. */
+  readonly broadcast: (topic: string, body: unknown) => void;
+  /** Passes a broadcast of another on as it is; false when limits forbid. */
+  readonly relay: (message: Extract<BusMessage, { t: 'cast' }>) => boolean;
+  readonly receive: (message: BusMessage) => void;
+  /** The channel is gone: whoever waits is told. */
+  readonly close: () => void;
+}
+
+const ASK_MS = 5000;
+const timers = { setTimeout, clearTimeout };
+
+interface Waiting {
+  readonly resolve: (body: unknown) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+function busError(code: BusErrorCode, message: string): BusError {
+  return Object.assign(new Error(message), { code });
+}
+
+/** How a thrown value goes over the wire. */
+function describe(error: unknown): { readonly code: string | null; readonly message: string } {
+  const { code, message } = (typeof error === 'object' && error !== null ? error : {}) as Partial<BusError>;
+  return {
+    code: typeof code === 'string' ? code : null,
+    message: typeof message === 'string' ? message : String(error),
+  };
+}
+
+function revive(body: unknown): Error {
+  const { code, message } = describe(body);
+  return Object.assign(new Error(message), code === null ? {} : { code });
+}
+
+type TrySend = (message: BusMessage) => BusError | null;
+type Ask = Extract<BusMessage, { t: 'ask' }>;
+type Reply = Extract<BusMessage, { t: 'reply' }>;
+type Cast = Extract<BusMessage, { t: 'cast' }>;
+
+/** Sends within limits, or says which one forbids it. A body that is no JSON throws, to whoever gave it. */
+function createSender({ send, limits }: BusOptions, isClosed: () => boolean): TrySend {
+  const closedError = (): BusError =>
+    busError('IPC_CLOSED', 'the channel between primary and worker is closed');
+  let queuedBytes = 0;
+  return (message) => {
+    if (isClosed()) return closedError();
+    const what = message.t === 'reply' ? 'a reply' : message.topic;
+    const bytes = Buffer.byteLength(JSON.stringify(message));
+    const { messageBytesMax, queuedBytesMax } = limits;
+    if (bytes > messageBytesMax)
+      return busError(
+        'IPC_TOO_LARGE',
+        `${what}: a message of ${bytes} bytes; the limit is ${messageBytesMax}`,
+      );
+    if (queuedBytes + bytes > queuedBytesMax)
+      return busError(
+        'IPC_BUSY',
+        `${what}: ${queuedBytes} bytes wait in the channel; the limit is ${queuedBytesMax}`,
+      );
+    queuedBytes += bytes;
+    const sent = send(message, () => {
+      queuedBytes -= bytes;
+    });
+    return sent ? null : closedError();
+  };
+}
+
+/** The asking side. */
+function createAsker(
+  { limits, slot }: BusOptions,
+  trySend: TrySend,
+): Pick<Bus, 'ask' | 'close'> & { readonly onReply: (message: Reply) => void } {
+  const waiting = new Map<number, Waiting>();
+  let lastId = 0;
+  const settle = (id: number): Waiting | undefined => {
+    const entry = waiting.get(id);
+    waiting.delete(id);
+    if (entry) timers.clearTimeout(entry.timer);
+    return entry;
+  };
+  return {
+    ask: (topic, body, { timeoutMs = ASK_MS } = {}) =>
+      new Promise((resolve, reject) => {
+        const { outstandingMax } = limits;
+        if (waiting.size >= outstandingMax)
+          throw busError(
+            'IPC_BUSY',
+            `${topic}: ${waiting.size} requests wait; the limit is ${outstandingMax}`,
+          );
+        const id = ++lastId;
+        const error = trySend({ t: 'ask', id, topic, body, from: slot() });
+        if (error) throw error;
+        const timer = timers.setTimeout(() => {
+          settle(id)?.reject(busError('IPC_TIMEOUT', `${topic}: no answer within ${timeoutMs} ms`));
+        }, timeoutMs);
+        waiting.set(id, { resolve, reject, timer });
+      }),
+    onReply({ id, ok, body }) {
+      const entry = settle(id);
+      if (ok) entry?.resolve(body);
+      else entry?.reject(revive(body));
+    },
+    close() {
+      for (const id of waiting.keys())
+        settle(id)?.reject(busError('IPC_CLOSED', 'the channel between primary and worker was closed'));
+    },
+  };
+}
+
+/** The answering side. */
+function createAnswerer(
+  { limits, handlers, onCast }: BusOptions,
+  trySend: TrySend,
+): { readonly answer: (message: Ask) => Promise<void>; readonly hear: (message: Cast) => Promise<void> } {
+  let answering = 0;
+  const refuse = (id: number, error: unknown): void => {
+    trySend({ t: 'reply', id, ok: false, body: describe(error) });
+  };
+  const run = async ({ id, topic, body, from }: Ask): Promise<void> => {
+    const handler = handlers.get(topic);
+    if (!handler) throw busError('IPC_NO_HANDLER', `${topic}: nobody handles it`);
+    if (answering >= limits.outstandingMax)
+      throw busError('IPC_BUSY', `${topic}: ${answering} requests are being answered already`);
+    answering++;
+    try {
+      const error = trySend({ t: 'reply', id, ok: true, body: await handler(body, from) });
+      if (error) throw error;
+    } finally {
+      answering--;
+    }
+  };
+  return {
+    async answer(message) {
+      try {
+        await run(message);
+      } catch (error) {
+        refuse(message.id, error);
+      }
+    },
+    async hear(message) {
+      onCast?.(message);
+      try {
+        await handlers.get(message.topic)?.(message.body, message.from);
+      } catch (error) {
+        // Nobody waits for an answer that could carry it.
+        console.error(`cluster-chaos: the handler of ${message.topic} failed:`, error);
+      }
+    },
+  };
+}
+
+function createBus(options: BusOptions): Bus {
+  let closed = false;
+  const trySend = createSender(options, () => closed);
+  const { ask, onReply, close } = createAsker(options, trySend);
+  const { answer, hear } = createAnswerer(options, trySend);
+  return {
+    ask,
+    broadcast(topic, body) {
+      const error = trySend({ t: 'cast', topic, body, from: options.slot() });
+      if (error) throw error;
+    },
+    relay: (message) => trySend(message) === null,
+    receive(message) {
+      switch (message.t) {
+        case 'ask':
+          return void answer(message);
+        case 'cast':
+          return void hear(message);
+        case 'reply':
+          return onReply(message);
+      }
+    },
+    close() {
+      closed = true;
+      close();
+    },
+  };
+}
+
+const bus = { createBus, busError };
+export type BusModule = typeof bus;
+module.exports = bus;

@@ -1,0 +1,286 @@
+/**
+ * Where the app's `listen` ends up: the primary owns the listening socket and hands accepted connections over one by
+ * one. The server gets a handle that looks like node:cluster's own, so net, http, https and http2 run their own code.
+ */
+import type Cluster from 'node:cluster';
+import type * as Net from 'node:net';
+import type * as Os from 'node:os';
+import type * as Path from 'node:path';
+import type { ListenQuery, SockName, ToWorker, WorkerSettings } from '../wire.cts';
+import type { Channel } from './channel.cts';
+import type { Connections } from './connections.cts';
+
+const cluster = require('node:cluster') as typeof Cluster;
+const net = require('node:net') as typeof Net;
+const os = require('node:os') as typeof Os;
+const path = require('node:path') as typeof Path;
+const { send, later, nowMs } = require('./channel.cjs') as Channel;
+const { open } = require('./connections.cjs') as Connections;
+
+/** What `net` hands to `cluster._getServer`. Of a file descriptor it knows no more than that. */
+interface ServerQuery {
+  readonly address: string | null;
+  readonly port: number | null;
+  readonly addressType: number | string | null;
+  readonly fd?: number | null;
+  readonly flags?: number;
+  readonly backlog?: number | undefined;
+  readonly readableAll?: boolean;
+  readonly writableAll?: boolean;
+}
+
+/** A server that node:cluster shares; TLS servers share the keys of their session tickets through the primary. */
+interface Shared extends NodeJS.EventEmitter {
+  address(): Net.AddressInfo | string | null;
+  _getServerData?(): unknown;
+  _setServerData?(data: unknown): void;
+}
+
+/** An accepted connection or a listening socket: libuv's TCP or Pipe. */
+interface Handle {
+  close(): void;
+}
+
+interface Faux extends Handle {
+  onconnection?: (error: number, handle: Handle) => void;
+  listen(backlog: number): number;
+  ref(): void;
+  unref(): void;
+  hasRef(): boolean;
+  getsockname?(out: object): number;
+}
+
+type Callback = (errno: number, handle: Handle | null, ...rest: unknown[]) => void;
+type GetServer = (this: unknown, server: Shared, query: ServerQuery, callback: Callback) => void;
+type Connection = Extract<ToWorker, { t: 'connection' }>;
+type Answer = Extract<ToWorker, { t: 'listening' | 'listen-error' }>;
+
+/** As libuv has it: negative. */
+const EADDRINUSE = -os.constants.errno.EADDRINUSE;
+/** setInterval's longest. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+/** Tells repeated `listen(0)` apart, numbered like node:cluster does, so that all workers share the n-th. */
+const indexes = new Map<string, { next: number; readonly used: Set<number> }>();
+
+function takeIndex(key: string): { readonly index: number; readonly isTaken: boolean } {
+  const entry = indexes.get(key) ?? { next: 0, used: new Set() };
+  indexes.set(key, entry);
+  const index = entry.next++;
+  const isTaken = entry.used.size > 0;
+  entry.used.add(index);
+  return { index, isTaken };
+}
+
+function freeIndex(key: string, index: number): void {
+  const entry = indexes.get(key);
+  entry?.used.delete(index);
+  if (entry?.used.size === 0) indexes.delete(key);
+}
+
+const asked = new Map<number, (answer: Answer) => void>();
+const listeners = new Map<string, { readonly faux: Faux; readonly server: Shared }>();
+/** Listening sockets that this process accepts on itself. */
+const delegated = new Set<Handle>();
+const state = { seq: 0, closed: false };
+
+function createFaux(sockname: SockName, onClose: () => void): Faux {
+  let timer: NodeJS.Timeout | null = null;
+  let closed = false;
+  const faux: Faux = {
+    listen: () => 0,
+    close() {
+      if (closed) return;
+      closed = true;
+      faux.unref();
+      onClose();
+    },
+    // An open server keeps its process alive: there is no real handle to do it.
+    ref() {
+      if (!closed) timer ??= later.setInterval(() => {}, FOREVER_MS);
+    },
+    unref() {
+      if (timer) later.clearInterval(timer);
+      timer = null;
+    },
+    hasRef: () => timer !== null,
+  };
+  // A path has none; `net` then answers `address()` by the path it was told.
+  if (sockname.port !== undefined) {
+    faux.getsockname = (out) => {
+      Object.assign(out, sockname);
+      return 0;
+    };
+  }
+  faux.ref();
+  return faux;
+}
+
+/** The app listens. The primary tells `cluster.on('listening')` when it takes us into rotation: a standby is not there yet. */
+function announce(server: Shared, onListening: () => void): void {
+  server.once('listening', () => {
+    // Worker#state is not in Node's types.
+    if (cluster.worker) (cluster.worker as { state?: string }).state = 'listening';
+    onListening();
+  });
+}
+
+/** What the primary needs to listen in the app's place. */
+function resolved(query: ServerQuery): Omit<ListenQuery, 'index'> {
+  const { port, addressType, backlog, flags, fd, readableAll, writableAll } = query;
+  const isPath = (port ?? 0) < 0 && typeof query.address === 'string';
+  return {
+    address: isPath ? path.resolve(query.address ?? '') : query.address,
+    port: port ?? 0,
+    addressType: addressType ?? 4,
+    backlog: backlog ?? 0,
+    flags: flags ?? 0,
+    ...(typeof fd === 'number' ? { fd } : {}),
+    ...(readableAll ? { readableAll } : {}),
+    ...(writableAll ? { writableAll } : {}),
+  };
+}
+
+function listenThroughPrimary(
+  server: Shared,
+  query: ServerQuery,
+  callback: Callback,
+  onListening: () => void,
+): void {
+  const wanted = resolved(query);
+  const key = [wanted.address, wanted.port, wanted.addressType, wanted.fd].join(':');
+  const { index, isTaken } = takeIndex(key);
+  // A second server of this process on the first one's port; other processes share it.
+  if (isTaken && wanted.port !== 0) {
+    freeIndex(key, index);
+    later.setImmediate(() => callback(EADDRINUSE, { close() {} }));
+    return;
+  }
+  const seq = ++state.seq;
+  asked.set(seq, (answer) => {
+    if (answer.t === 'listen-error') {
+      freeIndex(key, index);
+      // A server closed meanwhile closes the handle it is given, without a look.
+      return callback(answer.errno, { close() {} });
+    }
+    const { listener, sockname, data } = answer;
+    if (data !== undefined) server._setServerData?.(data);
+    const faux = createFaux(sockname, () => {
+      if (listeners.get(listener)?.faux === faux) listeners.delete(listener);
+      freeIndex(key, index);
+      send({ t: 'unlisten', listener });
+    });
+    listeners.set(listener, { faux, server });
+    // Only now: after an error the app may try again on the same server.
+    announce(server, onListening);
+    callback(0, faux);
+  });
+  const data = server._getServerData?.();
+  send({ t: 'listen', seq, query: { ...wanted, index }, ...(data === undefined ? {} : { data }) });
+}
+
+/** As node:cluster does it; we only look on. */
+function listenThroughNode(
+  original: GetServer,
+  server: Shared,
+  query: ServerQuery,
+  callback: Callback,
+  onListening: () => void,
+): void {
+  original.call(cluster, server, query, (errno, handle, ...rest) => {
+    if (handle && !errno) {
+      delegated.add(handle);
+      server.once('close', () => delegated.delete(handle));
+      server.once('listening', () => {
+        const address = server.address();
+        const port = typeof address === 'object' ? (address?.port ?? -1) : -1;
+        send({ t: 'listens', address: query.address, port });
+        onListening();
+      });
+    }
+    callback(errno, handle, ...rest);
+  });
+}
+
+/** Ids to answer for at the end of this turn of the event loop: before the next poll, so before any byte is read. */
+const batch = { taken: [] as number[], stale: [] as number[], due: false };
+
+function flushBatch(): void {
+  const { taken, stale } = batch;
+  Object.assign(batch, { taken: [], stale: [], due: false });
+  if (taken.length > 0) send({ t: 'taken', ids: taken, open: open.size });
+  if (stale.length > 0) send({ t: 'stale', ids: stale });
+}
+
+function answerFor(id: number, how: 'taken' | 'stale'): void {
+  batch[how].push(id);
+  if (batch.due) return;
+  batch.due = true;
+  later.setImmediate(flushBatch);
+}
+
+/** Puts back what the primary has read of the connection, before the app's own listeners see the socket. */
+function giveWithHead(faux: Faux, handle: Handle, server: NodeJS.EventEmitter, headBase64: string): void {
+  const unread = (socket: Net.Socket): void => {
+    socket.unshift(Buffer.from(headBase64, 'base64'));
+  };
+  server.prependOnceListener('connection', unread);
+  try {
+    faux.onconnection?.(0, handle);
+  } finally {
+    // Over its maximum of connections a server drops one without the event.
+    server.removeListener('connection', unread);
+  }
+}
+
+function onConnection(message: Connection, handle: Handle | undefined, claimMs: number): void {
+  const target = listeners.get(message.listener);
+  const late = nowMs() - message.sentAtMs > claimMs;
+  if (!handle || !target || late || state.closed) {
+    // Closed unread and without a shutdown: the primary holds the same connection and gives it to another.
+    handle?.close();
+    return answerFor(message.id, 'stale');
+  }
+  answerFor(message.id, 'taken');
+  const { faux, server } = target;
+  if (message.headBase64 === undefined) faux.onconnection?.(0, handle);
+  else giveWithHead(faux, handle, server, message.headBase64);
+}
+
+function onAnswer(answer: Answer): void {
+  const then = asked.get(answer.seq);
+  asked.delete(answer.seq);
+  then?.(answer);
+}
+
+/** Replaces `cluster._getServer`. False when this Node has none: then node:cluster serves as it always does. */
+function install(settings: WorkerSettings, onListening: () => void): boolean {
+  const inner = cluster as unknown as { _getServer?: GetServer };
+  const original = inner._getServer;
+  if (typeof original !== 'function') return false;
+  inner._getServer = function _getServer(server, query, callback) {
+    // UDP is no matter of connections, and binding a socket to send from says nothing about readiness.
+    if (!(server instanceof net.Server)) return original.call(cluster, server, query, callback);
+    if (settings.balance !== 'none') listenThroughPrimary(server, query, callback, onListening);
+    else listenThroughNode(original, server, query, callback, onListening);
+  };
+  return true;
+}
+
+/** No new connection from now on. Servers stay `listening` to the app, which may close them itself. */
+function stopAccepting(): void {
+  state.closed = true;
+  for (const handle of delegated) handle.close();
+  delegated.clear();
+}
+
+/** Listening no longer keeps the process alive. */
+function unrefAll(): void {
+  for (const { faux } of listeners.values()) faux.unref();
+}
+
+const listen = { install, onConnection, onAnswer, stopAccepting, unrefAll };
+
+export type { Handle };
+export type Listen = typeof listen;
+module.exports = listen;
