@@ -1,3 +1,4 @@
+import { type Copy, copyOfState, copyOfWorker } from './copies.ts';
 import type { Command, PolicyState, Step, WorkerState } from './model.ts';
 
 /**
@@ -6,13 +7,13 @@ import type { Command, PolicyState, Step, WorkerState } from './model.ts';
  */
 export class Draft {
   readonly nowMs: number;
-  readonly state: { -readonly [K in keyof PolicyState]: PolicyState[K] };
+  readonly state: Copy<PolicyState>;
   readonly commands: Command[] = [];
   /** A worker was killed: somebody must take its place. */
   hasKilled = false;
 
   constructor(state: PolicyState, nowMs: number) {
-    this.state = { ...state };
+    this.state = copyOfState(state);
     this.state.atMs = nowMs;
     this.nowMs = nowMs;
   }
@@ -36,8 +37,7 @@ export class Draft {
     const at = workers.findIndex((worker) => worker.id === id);
     const before = workers[at];
     if (before === undefined) return;
-    // A spread and an assign: one spread of both would take the engine's slow path, and this runs for every connection.
-    workers[at] = Object.assign({ ...before }, patch);
+    workers[at] = Object.assign(copyOfWorker(before), patch);
     this.set({ workers });
   }
 

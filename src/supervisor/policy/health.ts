@@ -6,6 +6,16 @@ import type { Hand, PolicyConfig, PolicyState, Reason, WorkerBeat, WorkerState }
 /** A worker that beats and yet leaves a connection untaken for so many `withdrawMs` has lost its channel for handles. */
 const DEAF_WITHDRAWALS = 5;
 
+/** One look that found it starved counts for so long; looks come several times as often. */
+const STARVED_MS = 400;
+/** However little time the machine gives it: a worker that is silent for so many `deadMs` is of no use to anybody. */
+const STARVED_DEADS_MAX = 5;
+
+/** It would run if the machine let it: to kill it for that would only make more work. */
+export function starve(draft: Draft, worker: WorkerState): void {
+  draft.update(worker.id, { starvedUntilMs: draft.nowMs + STARVED_MS });
+}
+
 /** Beats: the worker lives, and says how it is. */
 export function hear(draft: Draft, beats: readonly WorkerBeat[]): void {
   for (const beat of beats) {
@@ -73,18 +83,19 @@ function takeBack(draft: Draft, id: number): void {
 export function nextDeadlineMs({ config, workers }: PolicyState): number {
   let next = NEVER;
   for (const worker of workers) {
-    const [hand] = worker.hands;
-    next = Math.min(
-      next,
-      bootedByMs(config, worker),
-      suspectAtMs(config, worker),
-      deadAtMs(config, worker),
-      drainedByMs(config, worker),
-      tooOldAtMs(config, worker),
-      hand === undefined ? NEVER : takenByMs(config, worker, hand),
-    );
+    const deadlineMs = nextOfMs(config, worker);
+    if (deadlineMs < next) next = deadlineMs;
   }
   return next;
+}
+
+function nextOfMs(config: PolicyConfig, worker: WorkerState): number {
+  if (worker.phase === 'booting') return bootedByMs(config, worker);
+  const hand = worker.hands[0];
+  const handMs = hand === undefined ? NEVER : takenByMs(config, worker, hand);
+  if (worker.phase === 'ending') return handMs;
+  const silentMs = worker.suspect ? deadAtMs(config, worker) : suspectAtMs(config, worker);
+  return Math.min(handMs, silentMs, drainedByMs(config, worker), tooOldAtMs(config, worker));
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -98,7 +109,9 @@ function suspectAtMs({ suspectMs }: PolicyConfig, worker: WorkerState): number {
 }
 
 function deadAtMs({ deadMs }: PolicyConfig, worker: WorkerState): number {
-  return isWatched(worker) ? worker.heardAtMs + deadMs : NEVER;
+  if (!isWatched(worker)) return NEVER;
+  const { heardAtMs, starvedUntilMs } = worker;
+  return Math.max(heardAtMs + deadMs, Math.min(starvedUntilMs, heardAtMs + deadMs * STARVED_DEADS_MAX));
 }
 
 function isWatched({ phase }: WorkerState): boolean {

@@ -115,6 +115,8 @@ export interface WorkerState {
   readonly heardAtMs: number;
   /** Silent for longer than `suspectMs`: out of rotation until it is heard. */
   readonly suspect: boolean;
+  /** It is silent because the machine gives it no time, not because it hangs: until then its silence is not held against it. */
+  readonly starvedUntilMs: number;
   readonly listeners: readonly string[];
   /** Connections it held when it last said so. */
   readonly open: number;
@@ -185,7 +187,7 @@ export type Event =
   /** fork() itself failed (EAGAIN, ENOMEM): as an exit at boot. */
   | { readonly type: 'fork-failed'; readonly worker: number }
   | {
-      readonly type: 'ipc-lost' | 'ipc-flood' | 'unhealthy' | 'asked-to-retire';
+      readonly type: 'ipc-lost' | 'ipc-flood' | 'unhealthy' | 'asked-to-retire' | 'starved';
       readonly worker: number;
     }
   | { readonly type: 'connection'; readonly connection: Connection }

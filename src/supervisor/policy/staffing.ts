@@ -23,9 +23,11 @@ function shrink(draft: Draft): void {
 }
 
 function fillSlots(draft: Draft): void {
+  const serving = draft.workers.filter((worker) => worker.phase === 'serving');
   const { config } = draft.state;
+  if (serving.length === config.workers) return;
   for (let slot = 1; slot <= config.workers; slot++) {
-    if (draft.workers.some((worker) => worker.phase === 'serving' && worker.slot === slot)) continue;
+    if (serving.some((worker) => worker.slot === slot)) continue;
     const standby = bestStandby(draft, slot);
     if (standby !== undefined) serve(draft, standby, slot);
   }
@@ -166,6 +168,7 @@ function forkOne(draft: Draft, slot: number | null): void {
     servingAtMs: null,
     heardAtMs: draft.nowMs,
     suspect: false,
+    starvedUntilMs: 0,
     listeners: [],
     open: 0,
     hands: [],

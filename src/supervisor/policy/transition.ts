@@ -2,7 +2,7 @@ import { accept, dispatch, nextSpreadMs, requeue, returned, taken } from './disp
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
 import { noteEnd, noteReady } from './failures.ts';
-import { forgive, hear, nextDeadlineMs, watch } from './health.ts';
+import { forgive, hear, nextDeadlineMs, starve, watch } from './health.ts';
 import type { Event, PolicyConfig, PolicyState, Step, WorkerState } from './model.ts';
 import { staff } from './staffing.ts';
 
@@ -61,9 +61,9 @@ export function wakeAtMs(state: PolicyState): number {
   return Math.min(forkMs, nextDeadlineMs(state), nextSpreadMs(state));
 }
 
-/** Once for each connection: as a rule these change nobody's place. */
-function isHotPath(event: Event): boolean {
-  return event.type === 'connection' || event.type === 'taken';
+/** Many, and as a rule they change nobody's place. */
+function isHotPath({ type }: Event): boolean {
+  return type === 'connection' || type === 'taken' || type === 'listening';
 }
 
 // oxlint-disable-next-line max-lines-per-function -- one case an event.
@@ -111,6 +111,8 @@ function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
     case 'ipc-lost':
     case 'ipc-flood':
       return kill(draft, worker, event.type);
+    case 'starved':
+      return starve(draft, worker);
     case 'unhealthy':
       return draft.update(worker.id, { retire: worker.retire ?? 'unhealthy' });
     case 'asked-to-retire':

@@ -10,6 +10,7 @@ import { Counters } from './counters.ts';
 import { type ListenError, Listeners } from './listeners.ts';
 import { eventOf, listenerOf } from './messages.ts';
 import { nowMs } from './now.ts';
+import { Suspects } from './suspects.ts';
 import { noteTransitions } from './transitions.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -50,6 +51,11 @@ export class Service {
   #wakeMs = Number.POSITIVE_INFINITY;
   #hasListened = false;
   #floodTimer: NodeJS.Timeout | null = null;
+  readonly #suspects = new Suspects(
+    () => this.state.workers.filter((worker) => worker.suspect),
+    (id) => this.#pidOf(id),
+    (id) => this.handle({ type: 'starved', worker: id }),
+  );
 
   constructor(
     settings: ServiceSettings,
@@ -95,7 +101,12 @@ export class Service {
   }
 
   scale(workers: number): void {
-    this.settings = { ...this.settings, policy: { ...this.settings.policy, workers } };
+    const scaled = (from: ServiceSettings): ServiceSettings => ({
+      ...from,
+      policy: { ...from.policy, workers },
+    });
+    this.settings = scaled(this.settings);
+    if (this.previous !== null) this.previous = scaled(this.previous);
     this.handle({ type: 'scale', workers });
   }
 
@@ -128,6 +139,7 @@ export class Service {
     this.state = state;
     for (const command of commands) this.#carryOut(command);
     if (state.workers !== before.workers) {
+      this.#suspects.watch();
       if (noteTransitions({ before, after: state, log: this.#log, pidOf: (id) => this.#pidOf(id) })) {
         this.#events.onChange();
       }
@@ -197,6 +209,7 @@ export class Service {
   #end(): void {
     if (this.#floodTimer !== null) clearInterval(this.#floodTimer);
     if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
+    this.#suspects.close();
     this.#wakeMs = Number.NEGATIVE_INFINITY;
     this.#listeners.closeAll();
     this.#connections.closeAll();

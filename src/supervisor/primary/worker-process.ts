@@ -76,7 +76,8 @@ export class WorkerProcess {
   /** Hands a connection over. The channel gets a copy: ours stays open until we close it. */
   give(message: ToWorker, handle: RawHandle, onFailed: () => void): void {
     const onSent = (error: Error | null): void => {
-      if (error !== null) onFailed();
+      // Not at once: a channel that closed refuses on 'nextTick', and trying again there would keep its exit from being seen.
+      if (error !== null) setImmediate(onFailed);
     };
     this.#worker.process.send({ cmd: CMD, ...message }, handle as never, { keepOpen: true }, onSent);
   }

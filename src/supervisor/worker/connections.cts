@@ -5,7 +5,7 @@
  */
 import type * as Events from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type * as Net from 'node:net';
 
 const net = require('node:net') as typeof Net;
@@ -39,6 +39,11 @@ const open = new Set<Connection>();
 const counts = { taken: 0, requests: 0 };
 /** Set once a TLS socket could not be told to belong to an accepted one: then handshakes are never judged. */
 const links = { broken: false };
+
+/** While draining: may hold a new HTTP/2 stream back from the app, and delivers it later. */
+const intercept: { stream: ((stream: ServerHttp2Stream, deliver: () => void) => void) | null } = {
+  stream: null,
+};
 
 /** The connection that a socket, plain or secure, belongs to. */
 function connectionOf(socket: object | null | undefined): Connection | undefined {
@@ -126,12 +131,18 @@ function watchConnections(): void {
     note(this, event, first, second);
     // Looked up each time: `domain` replaces it when it is loaded. `arguments`: listeners may count theirs.
     const original: Emit = own ?? base.emit;
+    if (event === 'stream' && intercept.stream !== null) {
+      // oxlint-disable-next-line prefer-rest-params -- all that listeners are to get, later.
+      const args = arguments;
+      intercept.stream(first as ServerHttp2Stream, () => Reflect.apply(original, this, args));
+      return true;
+    }
     // oxlint-disable-next-line prefer-rest-params -- forwarding `arguments` allocates nothing on the hot path.
     return Reflect.apply(original, this, arguments) as boolean;
   };
 }
 
-const connections = { watchConnections, connectionOf, open, counts, links };
+const connections = { watchConnections, connectionOf, open, counts, links, intercept };
 
 export type { Connection };
 export type Connections = typeof connections;

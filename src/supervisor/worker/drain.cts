@@ -2,6 +2,7 @@
 import type { Channel } from './channel.cts';
 import type { Connections } from './connections.cts';
 import type { LastResponses } from './last-responses.cts';
+import type { LastStreams } from './last-streams.cts';
 import type { Listen } from './listen.cts';
 import type { Signals } from './signals.cts';
 import type { SweepModule, SweepTimes } from './sweep.cts';
@@ -9,6 +10,7 @@ import type { SweepModule, SweepTimes } from './sweep.cts';
 const { farewell, later, nowMs } = require('./channel.cjs') as Channel;
 const { open } = require('./connections.cjs') as Connections;
 const { closeAfterResponses } = require('./last-responses.cjs') as LastResponses;
+const { closeAfterStreams } = require('./last-streams.cjs') as LastStreams;
 const { stopAccepting, unrefAll } = require('./listen.cjs') as Listen;
 const { runAppsSigterm } = require('./signals.cjs') as Signals;
 const { sweepUntil } = require('./sweep.cjs') as SweepModule;
@@ -72,6 +74,7 @@ async function drain(graceMs: number): Promise<void> {
   state.deadlineMs = deadlineMs;
   stopAccepting();
   closeAfterResponses();
+  closeAfterStreams();
   const endAtMs = deadlineMs - Math.min(RESERVE_MS, graceMs / 4);
   const quietMs = Math.min(QUIET_MS, graceMs / 4);
   const spread = hooks.length > 0 ? null : spreadFrom(fromMs, graceMs, endAtMs);

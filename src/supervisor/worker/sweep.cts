@@ -78,8 +78,9 @@ function closeIfStillSilent(connection: Connection, close: () => void): void {
 }
 
 /**
- * HTTP/2 can say no more than "the last stream I took was n": a request under way at that moment is refused (clients
- * may send it again). So a silent moment is chosen; how much silence is asked for falls from `quietMs` to nothing.
+ * A session that gets requests is closed by `last-streams`. Of the others a silent moment is chosen, as a request that
+ * is under way then is refused (clients may send it again); how much silence is asked for falls from `quietMs` to
+ * nothing, for those whose open streams never fall silent.
  */
 function sweepSession(connection: Connection, session: ServerHttp2Session, watch: Watch, t: Sweep): void {
   if (session.closed || session.destroyed) return;
