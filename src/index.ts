@@ -2,14 +2,23 @@
 export type { Expectation, FaultParams, Selector } from './model/fault.ts';
 export { type DefinedScenario, defineScenario } from './scenario/define-scenario.ts';
 export {
+  type AskingSignal,
   type BlockOptions,
   blockEventLoop,
+  type CrashLoopOptions,
+  crashLoop,
   freeze,
   type HoldOptions,
   type KillOptions,
   kill,
   type MemorySpikeOptions,
   memorySpike,
+  type PrimaryKillOptions,
+  primaryKill,
+  type ReloadOptions,
+  reload,
+  type ScaleOptions,
+  scale,
 } from './scenario/faults.ts';
 export type {
   BodyExpectation,

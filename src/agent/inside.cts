@@ -6,6 +6,8 @@ import type { WireEvent, WireIdentity, WireRecord } from './protocol.cts';
 export interface AgentOptions {
   readonly socketPath: string;
   readonly token: string;
+  /** While this file is there, boots crash: see `boot-crash.cts`. */
+  readonly crashFlag?: string;
 }
 
 /** Control thread to main thread. */

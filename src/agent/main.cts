@@ -6,6 +6,7 @@ import type Cluster from 'node:cluster';
 import type * as Path from 'node:path';
 import type * as Threads from 'node:worker_threads';
 import type { Attribution } from './attribution.cts';
+import type { BootCrash } from './boot-crash.cts';
 import type { AgentOptions, ControlData, Inside, ToControl, ToMain } from './inside.cts';
 import type { MainFaults, MainFaultsModule } from './main-faults.cts';
 import type { WireEvent, WireIdentity } from './protocol.cts';
@@ -15,6 +16,7 @@ const cluster = require('node:cluster') as typeof Cluster;
 const path = require('node:path') as typeof Path;
 const { Worker, MessageChannel, isMainThread } = require('node:worker_threads') as typeof Threads;
 const { nowMs, CELLS } = require('./inside.cjs') as Inside;
+const { crashIfAsked } = require('./boot-crash.cjs') as BootCrash;
 const { attributeResponses } = require('./attribution.cjs') as Attribution;
 const { watchListeners, watchWorkers } = require('./watch.cjs') as Watch;
 
@@ -38,6 +40,7 @@ function start(options: AgentOptions): void {
     // NODE_OPTIONS preloads into each worker thread of the app as well.
     if (!isMainThread || loaded) return;
     loaded = true;
+    if (options.crashFlag !== undefined) crashIfAsked(options.crashFlag);
     begin(options);
   } catch {
     // Harmless: the harness works from the process table where no agent reports.

@@ -2,9 +2,12 @@ import { ChaosError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import type { FaultKind } from '../model/ports.ts';
 import { block } from './block.ts';
+import { crashLoop } from './crash-loop.ts';
 import { freeze } from './freeze.ts';
 import { kill } from './kill.ts';
 import { memorySpike } from './memory-spike.ts';
+import { primaryKill } from './primary-kill.ts';
+import { signal } from './signal.ts';
 
 /**
  * The fault kinds that ship with the package and `extra` ones, by name.
@@ -12,7 +15,7 @@ import { memorySpike } from './memory-spike.ts';
  */
 export function registry(extra: Iterable<FaultKind> = []): ReadonlyMap<string, FaultKind> {
   const kinds = new Map<string, FaultKind>();
-  for (const kind of [kill, freeze, block, memorySpike, ...extra]) {
+  for (const kind of [kill, freeze, block, memorySpike, signal, crashLoop, primaryKill, ...extra]) {
     if (kinds.has(kind.kind)) {
       throw new ChaosError('usage', `there are two fault kinds named ${kind.kind}`, {
         hint: 'Give yours another name: a plan finds the kind by it.',

@@ -6,6 +6,7 @@ import type { HarnessPorts } from './ports.ts';
 
 interface Active {
   readonly fault: PlannedFault;
+  readonly kind: FaultKind;
   readonly victims: readonly Victim[];
   readonly injections: readonly Injection[];
   healing: Promise<void> | null;
@@ -23,11 +24,18 @@ export class Injector {
   /** Ids of faults whose healing failed. */
   readonly unhealed: string[] = [];
   lastFault: string | null = null;
+  /** Workers that the server should have now: what it started with, and what it was asked to change. */
+  workersWanted: number;
 
-  constructor(ports: HarnessPorts, target: TargetHandle, signal: AbortSignal) {
+  constructor(
+    ports: HarnessPorts,
+    target: TargetHandle,
+    options: { readonly workers: number; readonly signal: AbortSignal },
+  ) {
     this.#ports = ports;
     this.#target = target;
-    this.#signal = signal;
+    this.#signal = options.signal;
+    this.workersWanted = options.workers;
   }
 
   /** Fires all faults at their times after `chaosStartMs`; returns when the last one was fired. */
@@ -71,7 +79,7 @@ export class Injector {
         { type: 'fault.inject', faultId, kind: fault.kind, slots, pids, plannedAtMs, expect, holdMs },
         atMs,
       );
-      const active: Active = { fault, victims, injections, healing: null };
+      const active: Active = { fault, kind, victims, injections, healing: null };
       this.#active.set(faultId, active);
       this.#keep(this.#recordEffect(active));
       if (holdMs !== null) this.#keep(this.#healAfter(active, atMs + holdMs));
@@ -116,13 +124,22 @@ export class Injector {
       ),
       reason: failed === undefined || failed.effective ? null : failed.reason,
     });
+    this.#changeWanted(active.fault.id, effects);
     if (active.fault.holdMs === null) await this.#heal(active);
   }
 
-  /** At the end of its hold, or as soon as somebody else has ended all its victims. */
+  #changeWanted(faultId: string, effects: readonly Effect[]): void {
+    const by = effects.reduce((sum, effect) => sum + (effect.effective ? (effect.workersBy ?? 0) : 0), 0);
+    if (by === 0) return;
+    this.workersWanted += by;
+    this.#ports.record({ type: 'workers.wanted', faultId, workers: this.workersWanted });
+  }
+
+  /** At the end of its hold, or as soon as somebody else has ended all its victims, unless it outlives them. */
   async #healAfter(active: Active, atMs: number): Promise<void> {
+    const over = this.#ports.clock.sleep(atMs - this.#ports.clock.now(), this.#ended.signal);
     const gone = Promise.all(active.victims.map((victim) => victim.exited));
-    await Promise.race([this.#ports.clock.sleep(atMs - this.#ports.clock.now(), this.#ended.signal), gone]);
+    await (active.kind.outlivesVictims ? over : Promise.race([over, gone]));
     await this.#heal(active);
   }
 
@@ -187,6 +204,7 @@ export class Injector {
       faultId,
       clock,
       guardian,
+      target: this.#target,
       signal: this.#signal,
       kill: (victim, signal) => processes.signal(victim, signal),
       inspect: (victim) => processes.inspect(victim),

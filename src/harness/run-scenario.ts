@@ -101,7 +101,10 @@ class Run {
     if (!baseline.proven)
       return { type: 'unhealthy', reason: `steady state was not proven: ${baseline.reason}` };
 
-    const injector = new Injector(this.#ports, target, this.#stop.signal);
+    const injector = new Injector(this.#ports, target, {
+      workers: ready.workers,
+      signal: this.#stop.signal,
+    });
     this.#injector = injector;
     this.teardown.push('healing', () => injector.healAll());
     this.teardown.push('exact timers', async () => this.#ports.exactTimers(false));
@@ -246,7 +249,7 @@ class Run {
     let sinceMs: number | null = null;
     while (clock.now() < end && !this.#stop.signal.aborted) {
       const ready = target.workers().filter((worker) => worker.state === 'ready').length;
-      sinceMs = ready === this.#workers ? (sinceMs ?? clock.now()) : null;
+      sinceMs = ready === (this.#injector?.workersWanted ?? this.#workers) ? (sinceMs ?? clock.now()) : null;
       if (sinceMs !== null && clock.now() - sinceMs >= SETTLED_MS) return;
       await this.#sleep(SETTLE_LOOK_MS);
     }

@@ -52,6 +52,15 @@ export type JournalEntry =
       /** Spawn to listening of the slowest worker, ms. */
       readonly bootMs: number;
     }
+  /** A fault had ended the primary: the same command was started again, once `killed` of the old one had been ended. */
+  | {
+      readonly type: 'target.restart';
+      readonly faultId: string;
+      readonly pid: number;
+      readonly killed: readonly number[];
+    }
+  /** The server was asked for another number of workers, and has it. */
+  | { readonly type: 'workers.wanted'; readonly faultId: string; readonly workers: number }
   | {
       readonly type: 'worker.spawn' | 'worker.online' | 'worker.listening';
       readonly slot: number;

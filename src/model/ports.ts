@@ -41,6 +41,7 @@ export interface WorkerView extends ProcessId {
   readonly slot: number;
   readonly generation: number;
   readonly state: 'starting' | 'ready' | 'gone';
+  readonly spawnedAtMs: number;
   readonly agent: AgentLink | null;
 }
 
@@ -62,11 +63,53 @@ export interface LeftoverReport {
   readonly stuck: readonly number[];
 }
 
-export interface TargetHandle {
-  /** Waits until all workers listen and each gave an answer; rejects with a ChaosError 'unhealthy'. */
-  ready(signal: AbortSignal): Promise<TargetReady>;
+/** Boots that are made to crash, until `stop`. */
+export interface BootCrashes {
+  /** When each of them crashed so far, in order. */
+  seen(): readonly number[];
+  /** From now on boots succeed again. Safe to call twice. */
+  stop(): void;
+}
+
+/** What is left of a target after its primary died. */
+export interface Orphans {
+  readonly processes: readonly { readonly pid: number; readonly command: string }[];
+  /** Something still accepts connections where the service was. */
+  readonly portHeld: boolean;
+}
+
+/** What a fault kind may see of the target as a whole, and ask of it. */
+export interface TargetControl {
+  /** The newest worker of each slot. */
   workers(): readonly WorkerView[];
   primary(): (ProcessId & { readonly agent: AgentLink | null }) | null;
+  /**
+   * From now on exits of these workers are their supervisor's own doing, as it was asked to replace them, or to do
+   * with fewer (`forGood`). The function that it gives takes that back for those that live on.
+   */
+  expectRetired(pids: readonly number[], how: 'replaced' | 'forGood'): () => void;
+  /**
+   * From now on what the primary starts ends before its program runs.
+   * @throws ChaosError 'unhealthy' without an agent in the target
+   */
+  crashBoots(faultId: string): BootCrashes;
+  /**
+   * The primary is about to be ended on purpose: until `restart`, the end of the whole target is not that of the run.
+   * @throws ChaosError 'unhealthy' for a target that cannot be followed over a restart
+   */
+  announceRestart(): void;
+  /** What still lives of the primary's descendants, as they were when they were last seen, and of its port. */
+  orphans(): Promise<Orphans>;
+  /**
+   * What systemd or Docker do once the main process has died: ends what is left, and starts the same command again.
+   * @throws ChaosError 'leftover' if something of the old one survives SIGKILL
+   */
+  restart(faultId: string): Promise<ProcessId>;
+}
+
+export interface TargetHandle extends TargetControl {
+  /** Waits until all workers listen and each gave an answer; rejects with a ChaosError 'unhealthy'. */
+  ready(signal: AbortSignal): Promise<TargetReady>;
   /** From now on an exit of this pid is this fault's doing. */
   expectExit(pid: number, faultId: string): void;
   /** Resolves when that process is dead, whoever ended it. */
@@ -123,12 +166,13 @@ export interface FaultContext {
   readonly faultId: string;
   readonly clock: RunClock;
   readonly guardian: Guardian;
+  readonly target: TargetControl;
   /** Aborts when the run is being ended: give up waiting within 1 s. */
   readonly signal: AbortSignal;
   /** Signals the victim if it is still the same process (pid and start time). */
-  kill(victim: Victim, signal: NodeJS.Signals): boolean;
+  kill(victim: ProcessId, signal: NodeJS.Signals): boolean;
   /** State letter, resident bytes, CPU ms and threads from the process table; `null` when it is gone. */
-  inspect(victim: Victim): ProcessFacts | null;
+  inspect(victim: ProcessId): ProcessFacts | null;
 }
 
 export interface ProcessFacts {
@@ -140,7 +184,12 @@ export interface ProcessFacts {
 }
 
 export type Effect =
-  | { readonly effective: true; readonly evidence: Evidence }
+  | {
+      readonly effective: true;
+      readonly evidence: Evidence;
+      /** The service has this many workers more (or fewer) from now on, because it was asked to. */
+      readonly workersBy?: number;
+    }
   | { readonly effective: false; readonly evidence: Evidence; readonly reason: string };
 
 export interface Injection {
@@ -160,6 +209,8 @@ export interface FaultKind<P extends FaultParams = FaultParams> {
   readonly band: { readonly light: string; readonly dark: string; readonly label: string };
   /** `process`: works from the process table. `agent`: needs the agent in the victim. */
   readonly needs: 'process' | 'agent';
+  /** The fault is held although its victims are dead. */
+  readonly outlivesVictims?: true;
   readonly params: z.ZodType<P>;
   inject(victim: Victim, params: P, context: FaultContext): Promise<Injection>;
 }

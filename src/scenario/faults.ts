@@ -1,4 +1,4 @@
-import { parseSize } from '../base/units.ts';
+import { parseDuration, parseSize } from '../base/units.ts';
 import type { Expectation, Selector } from '../model/fault.ts';
 import type { Duration, FaultInput, Size } from './inputs.ts';
 
@@ -35,6 +35,35 @@ export interface MemorySpikeOptions extends CommonOptions {
   readonly hold?: Duration;
 }
 
+/** The signals that a primary can be asked by. */
+export type AskingSignal = 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2' | 'SIGWINCH' | 'SIGTTIN' | 'SIGTTOU';
+
+export interface ReloadOptions {
+  /** What the supervisor reloads on; default `SIGHUP`. */
+  readonly signal?: AskingSignal;
+  /** By then every worker must have been replaced, else nothing is proven; default 15 s. */
+  readonly within?: Duration;
+}
+
+export interface ScaleOptions {
+  /** How many workers more (or fewer, with a minus sign): one signal each. */
+  readonly by: number;
+  /** Default: `SIGTTIN` for more, `SIGTTOU` for fewer. */
+  readonly signal?: AskingSignal;
+  /** By then their number must be right, else nothing is proven; default 15 s. */
+  readonly within?: Duration;
+}
+
+export interface CrashLoopOptions extends CommonOptions {
+  /** How long boots crash; default 10 s. */
+  readonly hold?: Duration;
+}
+
+export interface PrimaryKillOptions {
+  /** From the kill to no process left and the port free; what is left then are orphans. Default 2 s. */
+  readonly within?: Duration;
+}
+
 /** Ends a worker. A good supervisor replaces it. */
 export function kill(options: KillOptions = {}): FaultInput {
   const { signal = 'SIGKILL', code = signal === 'exit' ? 1 : null, ...common } = options;
@@ -58,4 +87,46 @@ export function memorySpike(options: MemorySpikeOptions): FaultInput {
   // An unreadable size is kept as it is, for validation to name it.
   const bytes = size === 'limit' ? null : (parseSize(size) ?? size);
   return { kind: 'memory-spike', params: { where, bytes }, hold, ...common };
+}
+
+/** Asks the supervisor to replace all its workers. A good one does so without a failed request. */
+export function reload(options: ReloadOptions = {}): FaultInput {
+  const { signal = 'SIGHUP', within } = options;
+  return {
+    kind: 'signal',
+    params: { signal, does: 'reload', by: null, ...bound(within) },
+    select: { pick: 'primary' },
+    hold: null,
+  };
+}
+
+/** Asks the supervisor for more or fewer workers. A good one does so without a failed request. */
+export function scale(options: ScaleOptions): FaultInput {
+  const { by, signal = by < 0 ? 'SIGTTOU' : 'SIGTTIN', within } = options;
+  return {
+    kind: 'signal',
+    params: { signal, does: 'scale', by, ...bound(within) },
+    select: { pick: 'primary' },
+    hold: null,
+  };
+}
+
+/** Kills a worker and lets all that is started in its place crash at boot. The others go on, and it comes back after. */
+export function crashLoop(options: CrashLoopOptions = {}): FaultInput {
+  return { kind: 'crash-loop', params: {}, hold: '10s', ...options };
+}
+
+/** Kills the primary, and starts the server again once it is gone. Its workers must not outlive it. */
+export function primaryKill(options: PrimaryKillOptions = {}): FaultInput {
+  return {
+    kind: 'primary-kill',
+    params: bound(options.within),
+    select: { pick: 'primary' },
+    hold: null,
+  };
+}
+
+/** An unreadable duration is kept as it is, for validation to name it. */
+function bound(within: Duration | undefined): { readonly withinMs?: string | number } {
+  return within === undefined ? {} : { withinMs: parseDuration(within) ?? within };
 }

@@ -69,7 +69,7 @@ export interface PhasesInput {
   readonly recovery?: Duration;
 }
 
-/** A fault as `kill()`, `freeze()`, `blockEventLoop()` and `memorySpike()` make it, or as plain JSON. */
+/** A fault as `kill()`, `freeze()`, `reload()` and the like make it, or as plain JSON. */
 export interface FaultInput {
   readonly kind: string;
   readonly params?: FaultParams;

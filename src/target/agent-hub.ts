@@ -4,6 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { AgentOptions } from '../agent/inside.cts';
 import type { AgentFrame, AgentRole, SchedulingPolicy } from '../agent/protocol.cts';
 import { ChaosError } from '../base/errors.ts';
 import type { AgentLink, RunClock } from '../model/ports.ts';
@@ -78,6 +79,8 @@ export interface AgentHub {
   /** The line to the agent in that process, `null` without one. */
   link(pid: number): AgentLink | null;
   hello(pid: number): AgentHello | null;
+  /** While this file is there, boots crash: see `agent/boot-crash.cts`. */
+  readonly crashFlag: string;
   /** Closes all lines, which heals every fault that an agent still holds. */
   close(): Promise<void>;
 }
@@ -106,8 +109,9 @@ export async function startAgentHub(options: AgentHubOptions): Promise<AgentHub>
   }
   const token = randomBytes(32).toString('hex');
   const bootFile = join(options.privateDir, 'boot.cjs');
+  const crashFlag = join(options.privateDir, 'crash-at-boot.json');
   // Socket and token go by this file and not by the environment, which apps like to print.
-  writeFileSync(bootFile, bootSource({ socketPath, token }), { mode: 0o600 });
+  writeFileSync(bootFile, bootSource({ socketPath, token, crashFlag }), { mode: 0o600 });
 
   const lines = new Map<number, Line>();
   const sockets = new Set<Socket>();
@@ -131,6 +135,7 @@ export async function startAgentHub(options: AgentHubOptions): Promise<AgentHub>
   beats.unref();
 
   return {
+    crashFlag,
     nodeOptions: `--require ${JSON.stringify(bootFile)}`,
     link: (pid) => lines.get(pid)?.line.link ?? null,
     hello: (pid) => lines.get(pid)?.hello ?? null,
@@ -159,7 +164,7 @@ interface Receiving {
   readonly onEvent: (event: AgentEvent) => void;
 }
 
-function bootSource(agent: { readonly socketPath: string; readonly token: string }): string {
+function bootSource(agent: AgentOptions): string {
   return `'use strict';
 // Preloads the agent of cluster-chaos. Never harmful: without it the process runs as it would anyway.
 try {

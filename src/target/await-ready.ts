@@ -99,7 +99,9 @@ function workersState(input: ReadyInput): string {
     }
     return `${listening} of ${spec.workers} workers listen`;
   }
-  const settled = allListen && (listening === input.hintedWorkers || quietMs > SETTLED_MS);
+  const asHinted = listening === input.hintedWorkers;
+  // As many as they should be listen, and the others have had time to: standbys, background jobs.
+  const settled = asHinted ? allListen || quietMs > SETTLED_MS : allListen && quietMs > SETTLED_MS;
   return settled || quietMs > SETTLED_PARTLY_MS ? 'complete' : describeWorkers(watch);
 }
 

@@ -1,23 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
 import { ChaosError } from '../base/errors.ts';
-import type {
-  ProcessExit,
-  ProcessId,
-  TargetAdapter,
-  TargetContext,
-  TargetHandle,
-  WorkerView,
-} from '../model/ports.ts';
+import type { TargetAdapter, TargetContext, TargetHandle, WorkerView } from '../model/ports.ts';
 import type { TargetSpec } from '../model/scenario.ts';
 import { freePort, isListening } from '../runtime/free-port.ts';
-import { identify, processesOfRun } from '../runtime/process-table.ts';
 import { type AgentHub, startAgentHub } from './agent-hub.ts';
 import { awaitReady } from './await-ready.ts';
-import { targetEnvironment } from './environment.ts';
 import { stopTarget } from './stop-target.ts';
 import { tail } from './tail.ts';
+import { targetControl } from './target-control.ts';
+import { type LifeInput, startLife, type TargetLife } from './target-life.ts';
 import { TargetWatch } from './target-watch.ts';
 
 const LAST_LINES = 15;
@@ -30,20 +20,11 @@ export const commandTarget: TargetAdapter = {
     const hub = spec.agent
       ? await startAgentHub({ ...context, onEvent: (event) => watch?.onAgentEvent(event) })
       : null;
-    const command = spec.command ?? '';
-    const child = launch(spec, context, port, hub?.nodeOptions ?? null);
-    // Without a pid it is reported right below.
-    child.on('error', () => {});
-    const root = child.pid === undefined ? null : identify(child.pid);
-    if (child.pid === undefined || root === null) {
-      await hub?.close();
-      throw new ChaosError('unhealthy', `the server could not be started in ${spec.cwd}: ${command}`);
-    }
-    context.guardian.setGroup(child.pid);
-    context.guardian.track([root]);
-    context.record({ type: 'target.start', pid: child.pid, command, port });
-    watch = new TargetWatch({ ...context, rootPid: child.pid });
-    return targetHandle({ spec, context, port, hub, child, root, watch });
+    const life = await startOrClose({ spec, context, port, nodeOptions: hub?.nodeOptions ?? null }, hub);
+    const { pid } = life.root();
+    context.record({ type: 'target.start', pid, command: spec.command ?? '', port });
+    watch = new TargetWatch({ ...context, rootPid: pid });
+    return targetHandle({ spec, context, port, hub, life, watch });
   },
 };
 
@@ -52,24 +33,27 @@ interface Started {
   readonly context: TargetContext;
   readonly port: number;
   readonly hub: AgentHub | null;
-  readonly child: ChildProcess;
-  readonly root: ProcessId;
+  readonly life: TargetLife;
   readonly watch: TargetWatch;
 }
 
+async function startOrClose(input: LifeInput, hub: AgentHub | null): Promise<TargetLife> {
+  try {
+    return startLife(input);
+  } catch (error) {
+    await hub?.close();
+    throw error;
+  }
+}
+
 function targetHandle(started: Started): TargetHandle {
-  const { spec, context, hub, child, root, watch } = started;
-  let exit: ProcessExit | null = null;
-  const ended = once(child, 'exit').then(([code, signal]: unknown[]): ProcessExit => {
-    exit = { code: code as number | null, signal: signal as string | null, atMs: context.clock.now() };
-    return exit;
-  });
-  // A launcher may end in good order and leave the server running (pm2 start): the target lives as long as any of it does.
-  const endedText = (): string | null =>
-    exit === null || processesOfRun(context.runId).some((row) => row.state !== 'Z')
-      ? null
-      : (exit.signal ?? `exit code ${exit.code}`);
+  const { spec, context, hub, life, watch } = started;
   let origin = spec.url;
+  const service = (): { readonly host: string; readonly port: number } => {
+    const url = origin === null ? null : new URL(origin);
+    const host = url?.hostname.replace(/[[\]]/g, '') ?? '127.0.0.1';
+    return { host, port: url ? portOf(url) : started.port };
+  };
   return {
     async ready(signal) {
       const facts = await awaitReady({
@@ -78,8 +62,8 @@ function targetHandle(started: Started): TargetHandle {
         clock: context.clock,
         port: started.port,
         hintedWorkers: context.workers,
-        rootPid: root.pid,
-        ended: endedText,
+        rootPid: life.root().pid,
+        ended: () => life.endedText(),
         lastLines: () => tail(context.logFile, LAST_LINES),
         probePath: context.probePath,
         signal,
@@ -106,6 +90,7 @@ function targetHandle(started: Started): TargetHandle {
           startTime: worker.startTime,
           slot: worker.slot ?? 0,
           generation: worker.generation,
+          spawnedAtMs: worker.spawnedAtMs,
           state: worker.exited ? 'gone' : worker.listeningAtMs === null ? 'starting' : 'ready',
           agent: hub?.link(worker.pid) ?? null,
         }),
@@ -116,28 +101,17 @@ function targetHandle(started: Started): TargetHandle {
     },
     expectExit: (pid, faultId) => watch.table.expectExit(pid, faultId),
     exited: (pid) => watch.exited(pid),
-    ended: ended.then(async (facts) => {
-      await new Promise<void>((resolve) => {
-        const look = setInterval(() => {
-          if (endedText() === null) return;
-          clearInterval(look);
-          resolve();
-        }, 250);
-        look.unref();
-      });
-      return facts;
-    }),
+    ended: life.ended,
+    ...targetControl({ ...started, service }),
     async stop() {
-      const url = origin === null ? null : new URL(origin);
-      const host = url?.hostname.replace(/[[\]]/g, '') ?? '127.0.0.1';
-      const ports = new Set([started.port, ...watch.listeners.map((listener) => listener.port)]);
-      if (url) ports.add(portOf(url));
+      const { host, port } = service();
+      const ports = new Set([started.port, port, ...watch.listeners.map((listener) => listener.port)]);
       const left = await stopTarget({
         watch,
-        root,
+        root: life.root(),
         runId: context.runId,
         graceMs: spec.stopGraceMs,
-        ports: [...ports].map((port) => ({ host, port })),
+        ports: [...ports].map((each) => ({ host, port: each })),
       });
       watch.close();
       await hub?.close();
@@ -145,38 +119,6 @@ function targetHandle(started: Started): TargetHandle {
       return left;
     },
   };
-}
-
-function launch(
-  spec: TargetSpec,
-  context: TargetContext,
-  port: number,
-  nodeOptions: string | null,
-): ChildProcess {
-  const log = openSync(context.logFile, 'a');
-  try {
-    // Its own process group, so that the guardian can end all of it, and a Ctrl-C in our terminal does not reach it.
-    return spawn('/bin/sh', ['-c', spec.command ?? ''], {
-      cwd: spec.cwd,
-      detached: true,
-      stdio: ['ignore', log, log],
-      env: {
-        // Node hands this one on to every child unless it is named; a server writes no coverage of ours.
-        NODE_V8_COVERAGE: undefined,
-        ...targetEnvironment({
-          spec,
-          own: process.env,
-          port,
-          workers: context.workers,
-          runId: context.runId,
-          nodeOptions,
-          privateDir: context.privateDir,
-        }),
-      },
-    });
-  } finally {
-    closeSync(log);
-  }
 }
 
 /** The port in the url where one is named, which must be free, else any free one. */

@@ -11,6 +11,8 @@ const ORPHAN_MS = 2000;
 const KILL_MS = 3000;
 const LOOK_MS = 20;
 
+type Living = Pick<StopInput, 'watch' | 'runId'>;
+
 export interface StopInput {
   readonly watch: TargetWatch;
   readonly root: ProcessId;
@@ -33,16 +35,23 @@ export async function stopTarget(input: StopInput): Promise<LeftoverReport> {
   await poll(() => gone([root, primary]) || undefined, { everyMs: LOOK_MS, deadlineMs: input.graceMs });
   await poll(() => alive(input).length === 0 || undefined, { everyMs: LOOK_MS, deadlineMs: ORPHAN_MS });
 
-  const left = alive(input).map((id) => ({ pid: id.pid, command: commandOf(id.pid) }));
-  await poll(() => killAll(input) || undefined, { everyMs: LOOK_MS, deadlineMs: KILL_MS });
-  const stuck = alive(input).map((id) => id.pid);
+  const { left, stuck } = await endAll(input);
   const ports: number[] = [];
   for (const { host, port } of input.ports) if (await isListening(port, host)) ports.push(port);
   return { processes: left, ports, stuck };
 }
 
+/** KILL for everything of this run that still lives; says what that was, and what lives on all the same. */
+export async function endAll(
+  input: Living,
+): Promise<{ readonly left: LeftoverReport['processes']; readonly stuck: readonly number[] }> {
+  const left = alive(input).map((id) => ({ pid: id.pid, command: commandOf(id.pid) }));
+  await poll(() => killAll(input) || undefined, { everyMs: LOOK_MS, deadlineMs: KILL_MS });
+  return { left, stuck: alive(input).map((id) => id.pid) };
+}
+
 /** Stops before it kills, so that no supervisor can fork in between. */
-function killAll(input: StopInput): boolean {
+function killAll(input: Living): boolean {
   const left = alive(input);
   for (const id of left) signalProcess(id, 'SIGSTOP');
   for (const id of left) signalProcess(id, 'SIGKILL');
@@ -50,7 +59,7 @@ function killAll(input: StopInput): boolean {
 }
 
 /** Everything of this run that still lives: what was seen in the tree, and what carries the run's mark. */
-function alive(input: StopInput): ProcessId[] {
+function alive(input: Living): ProcessId[] {
   const ids = new Map(input.watch.seen);
   for (const row of processesOfRun(input.runId)) if (!ids.has(row.pid)) ids.set(row.pid, row);
   return [...ids.values()].filter((id) => !isDead(id) && identify(id.pid) !== null);

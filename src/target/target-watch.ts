@@ -1,5 +1,12 @@
 import type { Guardian, ProcessExit, ProcessId, Recorder, RunClock } from '../model/ports.ts';
-import { identify, isDead, openDescriptors, processTree, readProcess } from '../runtime/process-table.ts';
+import {
+  identify,
+  isDead,
+  openDescriptors,
+  type ProcessRow,
+  processTree,
+  readProcess,
+} from '../runtime/process-table.ts';
 import { poll } from '../runtime/wait.ts';
 import type { AgentEvent } from './agent-hub.ts';
 import { WorkerTable } from './worker-table.ts';
@@ -15,6 +22,8 @@ const RESOURCES_MS = 500;
 const CONFIRM_MS = 250;
 /** The supervisor's word on how a worker ended is waited for at most this long. */
 const EXIT_FACTS_MS = 300;
+/** node:cluster tells the primary within ms that a worker listens; a busy primary hears it later. */
+const UNANNOUNCED_MS = 1000;
 /** Without an agent, a worker process that has lived this long is taken to be listening. */
 const ASSUME_LISTENING_MS = 500;
 
@@ -56,13 +65,23 @@ export class TargetWatch {
   readonly #options: WatchOptions;
   readonly #tracked = new Map<number, Tracked>();
   readonly #timers: NodeJS.Timeout[] = [];
+  /** Workers whose primary has an agent, and so a say in whether they serve. */
+  readonly #forked = new Set<number>();
+  readonly #announcedPorts = new Set<number>();
+  readonly #unannounced = new Map<number, { readonly atMs: number; readonly port: number }>();
   #primary: ProcessId | null = null;
+  /** What descends from the primary, as it was last seen alive. */
+  #descendants: readonly ProcessId[] = [];
+  /** The command was started again: the next primary is the one to follow. */
+  #primaryIsOld = false;
+  #rootPid: number;
   #stopping = false;
   #looks = 0;
   #servicePort: number | null = null;
 
   constructor(options: WatchOptions) {
     this.#options = options;
+    this.#rootPid = options.rootPid;
     this.table = new WorkerTable(options.record);
     this.lastChangeAtMs = options.clock.now();
     this.#every(SCAN_MS, () => this.#scan());
@@ -72,6 +91,21 @@ export class TargetWatch {
 
   primary(): ProcessId | null {
     return this.#primary;
+  }
+
+  /** The primary has ended, and the same command runs again in this process. */
+  restarted(rootPid: number): void {
+    this.#endTheDead();
+    this.#rootPid = rootPid;
+    this.#primaryIsOld = true;
+    this.#descendants = [];
+    this.#changed();
+  }
+
+  /** What descended from the primary, or was its worker, and still lives. */
+  outliving(): readonly ProcessId[] {
+    const ids = new Map([...this.#descendants, ...this.table.alive()].map((id) => [id.pid, id]));
+    return [...ids.values()].filter((id) => !isDead(id));
   }
 
   /** Resolves when that process is dead; at once for one that was never seen. */
@@ -101,6 +135,10 @@ export class TargetWatch {
   /** Ends the watch; what died meanwhile is recorded, though nobody is left to say how. */
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
+    this.#endTheDead();
+  }
+
+  #endTheDead(): void {
     for (const { id, ended, closedAtMs } of this.#tracked.values()) {
       if (!ended && isDead(id))
         this.#ended(id.pid, { code: null, signal: null, atMs: closedAtMs ?? this.#now() });
@@ -120,15 +158,21 @@ export class TargetWatch {
       case 'listening':
         this.listeners.push({ pid: event.pid, address: event.address, port: event.port });
         if (this.mode === 'processes' && this.singles.has(event.pid)) this.#spawned(event.pid, event.atMs);
+        if (this.#forked.has(event.pid)) {
+          this.#unannounced.set(event.pid, { atMs: event.atMs, port: event.port });
+          return;
+        }
         return this.#listening(event.pid, event.atMs, event.port);
       case 'fork':
         this.#setPrimary(event.pid, null);
+        this.#forked.add(event.workerPid);
         return this.#spawned(event.workerPid, event.atMs);
       case 'online':
         return this.table.online(event.workerPid, event.atMs);
       case 'worker-listening':
         if (event.port === null) return;
         this.listeners.push({ pid: event.workerPid, address: '', port: event.port });
+        this.#announcedPorts.add(event.port);
         this.#listening(event.workerPid, event.atMs, event.port);
         return;
       case 'worker-exit':
@@ -154,12 +198,27 @@ export class TargetWatch {
     }
   }
 
+  /**
+   * A worker's own word that it listens is not yet its primary's that it serves: warm standbys listen too. Only where the
+   * primary never speaks of that port (`exclusive`, `reusePort`) the worker's word is all there is.
+   */
+  #believeUnannounced(): void {
+    for (const [pid, { atMs, port }] of this.#unannounced) {
+      if (this.#announcedPorts.has(port)) this.#unannounced.delete(pid);
+      else if (this.#now() - atMs > UNANNOUNCED_MS) {
+        this.#unannounced.delete(pid);
+        this.#listening(pid, atMs, port);
+      }
+    }
+  }
+
   #setPrimary(pid: number, scheduling: 'rr' | 'none' | null): void {
     if (scheduling !== null) this.scheduling = scheduling;
-    if (this.#primary !== null) return;
+    if (this.#primary !== null && (!this.#primaryIsOld || this.#primary.pid === pid)) return;
     const id = identify(pid);
     if (id === null) return;
     this.#primary = id;
+    this.#primaryIsOld = false;
     this.#track(id);
     this.#options.record({ type: 'primary.up', pid });
   }
@@ -190,6 +249,7 @@ export class TargetWatch {
   }
 
   #scan(): void {
+    this.#believeUnannounced();
     for (const { id, ended } of this.#tracked.values()) {
       if (!ended && isDead(id)) void this.#deadWithoutFacts(id.pid, this.#now());
     }
@@ -202,7 +262,10 @@ export class TargetWatch {
   }
 
   #scanTree(): void {
-    const tree = processTree(this.#options.rootPid, this.#looks++ % THOROUGH_EACH === 0);
+    const tree = processTree(this.#rootPid, this.#looks++ % THOROUGH_EACH === 0);
+    if (tree.some((row) => row.pid === this.#primary?.pid && row.state !== 'Z')) {
+      this.#descendants = descendantsOf(this.#primary?.pid ?? 0, tree);
+    }
     for (const row of tree) {
       if (row.state !== 'Z') this.seen.set(row.pid, { pid: row.pid, startTime: row.startTime });
       if (this.mode === 'tree' && row.ppid === this.#primary?.pid && row.state !== 'Z') {
@@ -239,7 +302,7 @@ export class TargetWatch {
     const tracked = this.#tracked.get(pid);
     if (!tracked || tracked.ended) return;
     tracked.closedAtMs ??= atMs;
-    const told = this.mode === 'cluster' && pid !== this.#primary?.pid && this.#primary !== null;
+    const told = this.mode === 'cluster' && this.#primary !== null && !isDead(this.#primary);
     if (told) await poll(() => tracked.ended || undefined, { everyMs: 10, deadlineMs: EXIT_FACTS_MS });
     this.#ended(pid, { code: null, signal: null, atMs: tracked.closedAtMs });
   }
@@ -273,4 +336,16 @@ export class TargetWatch {
   #now(): number {
     return this.#options.clock.now();
   }
+}
+
+/** Parents come first in a tree. */
+function descendantsOf(root: number, tree: readonly ProcessRow[]): readonly ProcessId[] {
+  const family = new Set([root]);
+  const found: ProcessId[] = [];
+  for (const { pid, ppid, startTime, state } of tree) {
+    if (!family.has(ppid)) continue;
+    family.add(pid);
+    if (state !== 'Z') found.push({ pid, startTime });
+  }
+  return found;
 }

@@ -27,7 +27,15 @@ export class WorkerTable {
   readonly #expected = new Map<number, string>();
   /** Empty slots and since when, longest empty first. */
   readonly #empty: { readonly slot: number; readonly sinceMs: number }[] = [];
+  /** Slots that were given up on purpose: the next worker too many takes one of them. */
+  readonly #givenUp: number[] = [];
+  /** Workers of which some are about to go without a successor. */
+  readonly #leaving = new Set<number>();
+  /** The fault that makes every worker crash that is started now. */
+  #bootsCrashedBy: string | null = null;
+  readonly #booting = new Set<number>();
   #settled = false;
+  #keepsStandbys = false;
 
   constructor(record: Recorder) {
     this.#record = record;
@@ -59,6 +67,32 @@ export class WorkerTable {
     for (const pid of this.#workers.keys()) this.expectExit(pid, reason);
   }
 
+  /**
+   * Exits of these are their supervisor's own; `forGood`: nobody takes over the slot.
+   * @returns what takes it back for those that live; an exit may be told here later than it happened
+   */
+  expectRetired(
+    pids: readonly number[],
+    how: 'replaced' | 'forGood',
+  ): (lives: (worker: ProcessId) => boolean) => void {
+    const added = pids.filter((pid) => !this.#expected.has(pid));
+    for (const pid of added) this.expectExit(pid, 'supervisor');
+    if (how === 'forGood') for (const pid of pids) this.#leaving.add(pid);
+    return (lives) => {
+      for (const pid of pids) {
+        const worker = this.#workers.get(pid);
+        if (worker === undefined || worker.exited || !lives(worker)) continue;
+        this.#leaving.delete(pid);
+        if (added.includes(pid) && this.#expected.get(pid) === 'supervisor') this.#expected.delete(pid);
+      }
+    };
+  }
+
+  /** Workers that are started from now on, and end before they listen, do so because of this fault; `null`: no more. */
+  expectBootCrashes(faultId: string | null): void {
+    this.#bootsCrashedBy = faultId;
+  }
+
   spawned(id: ProcessId, atMs: number): Worker {
     const known = this.#workers.get(id.pid);
     if (known && known.startTime === id.startTime) return known;
@@ -72,7 +106,12 @@ export class WorkerTable {
       exited: false,
     };
     this.#workers.set(id.pid, worker);
-    const empty = this.#settled ? this.#takeEmpty(atMs) : undefined;
+    if (this.#bootsCrashedBy !== null) {
+      this.#booting.add(id.pid);
+      this.expectExit(id.pid, this.#bootsCrashedBy);
+    }
+    if (!this.#settled || this.#standbysAlive(worker)) return worker;
+    const empty = this.#takeEmpty(atMs);
     if (empty !== undefined) this.#place(worker, empty);
     return worker;
   }
@@ -88,9 +127,11 @@ export class WorkerTable {
     const worker = this.#workers.get(pid);
     if (!worker || worker.listeningAtMs !== null || worker.exited) return;
     worker.listeningAtMs = atMs;
+    // It has booted: from here on its exit is a matter of its own again.
+    if (this.#booting.delete(pid)) this.#expected.delete(pid);
     if (worker.slot !== null) this.#tell('worker.listening', worker, atMs);
     else if (this.#settled)
-      this.#place(worker, this.#takeEmpty(atMs) ?? this.#slotUnderFault() ?? this.#nextSlot());
+      this.#place(worker, this.#takeEmpty(worker.spawnedAtMs) ?? this.#slotUnderFault() ?? this.#nextSlot());
   }
 
   /** @returns whether the exit was new */
@@ -104,7 +145,8 @@ export class WorkerTable {
     if (worker.slot === null) {
       const how = exit.signal ?? `code ${exit.code ?? 'unknown'}`;
       const message = `worker ${pid} ended with ${how} before it had a slot`;
-      this.#record({ type: 'log', level: 'warn', message }, exit.atMs);
+      const level = this.expectation(pid) === null ? 'warn' : 'info';
+      this.#record({ type: 'log', level, message }, exit.atMs);
       return true;
     }
     this.#record(
@@ -119,7 +161,9 @@ export class WorkerTable {
       },
       exit.atMs,
     );
-    if (this.#slots.get(worker.slot) === worker) this.#empty.push({ slot: worker.slot, sinceMs: exit.atMs });
+    if (this.#slots.get(worker.slot) !== worker) return true;
+    if (this.#leaving.delete(pid)) this.#givenUp.push(worker.slot);
+    else this.#empty.push({ slot: worker.slot, sinceMs: exit.atMs });
     return true;
   }
 
@@ -129,6 +173,7 @@ export class WorkerTable {
     const ready = this.alive().filter((worker) => worker.listeningAtMs !== null);
     ready.sort((a, b) => a.spawnedAtMs - b.spawnedAtMs || a.pid - b.pid);
     for (const [index, worker] of ready.entries()) this.#place(worker, index + 1);
+    this.#keepsStandbys = this.alive().some((worker) => worker.slot === null);
     return ready.length;
   }
 
@@ -152,11 +197,19 @@ export class WorkerTable {
     this.#record(entry, atMs);
   }
 
+  /** A standby will take the empty slot, and the one that is started now the standby's place. */
+  #standbysAlive(newcomer: Worker): boolean {
+    return this.#keepsStandbys || this.alive().some((worker) => worker.slot === null && worker !== newcomer);
+  }
+
   /** A worker that was started right after an exit is for that slot; any other for the one that is empty longest. */
-  #takeEmpty(atMs: number): number | undefined {
-    const last = this.#empty.at(-1);
-    const answersLast = last !== undefined && atMs - last.sinceMs <= ANSWERS_EXIT_MS;
-    return (answersLast ? this.#empty.pop() : this.#empty.shift())?.slot;
+  #takeEmpty(spawnedAtMs: number): number | undefined {
+    const index = this.#empty.findLastIndex(({ sinceMs }) => {
+      const laterMs = spawnedAtMs - sinceMs;
+      return laterMs >= 0 && laterMs <= ANSWERS_EXIT_MS;
+    });
+    const [taken] = this.#empty.splice(Math.max(0, index), 1);
+    return taken?.slot;
   }
 
   #slotUnderFault(): number | undefined {
@@ -164,6 +217,6 @@ export class WorkerTable {
   }
 
   #nextSlot(): number {
-    return Math.max(0, ...this.#slots.keys()) + 1;
+    return this.#givenUp.shift() ?? Math.max(0, ...this.#slots.keys()) + 1;
   }
 }

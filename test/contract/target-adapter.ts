@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { JournalEntry } from '../../dist/model/journal.js';
-import type { TargetAdapter, TargetHandle } from '../../dist/model/ports.js';
+import type { Guardian, RunClock, TargetAdapter, TargetHandle } from '../../dist/model/ports.js';
 import type { TargetSpec } from '../../dist/model/scenario.js';
 import { runClock } from '../../dist/runtime/clock.js';
 import { isListening } from '../../dist/runtime/free-port.js';
@@ -24,6 +24,8 @@ export interface StartedTarget {
   readonly handle: TargetHandle;
   readonly events: readonly JournalEntry[];
   readonly runId: string;
+  readonly clock: RunClock;
+  readonly guardian: Guardian;
   readonly stop: () => ReturnType<TargetHandle['stop']>;
 }
 
@@ -39,6 +41,7 @@ export async function startTarget(
   const dir = mkdtempSync(join(tmpdir(), 'chaos-t-'));
   const runId = `test-${process.pid}-${runs++}`;
   const guardian = startGuardian(runId);
+  const clock = runClock();
   const events: JournalEntry[] = [];
   let stopping: ReturnType<TargetHandle['stop']> | null = null;
   const handle = await adapter.start(
@@ -54,7 +57,7 @@ export async function startTarget(
       ...over,
     },
     {
-      clock: runClock(),
+      clock,
       record: (entry) => events.push(entry),
       guardian,
       privateDir: dir,
@@ -70,7 +73,7 @@ export async function startTarget(
     await guardian.release();
     rmSync(dir, { recursive: true, force: true });
   });
-  return { handle, events, runId, stop };
+  return { handle, events, runId, clock, guardian, stop };
 }
 
 /** What every target adapter promises. */

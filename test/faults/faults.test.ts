@@ -48,7 +48,10 @@ faultKindContract(t, {
 });
 
 t.test('kinds are found by name, twins refused, and an unknown name gets the nearest', async (t) => {
-  t.same([...builtinFaults.keys()], ['kill', 'freeze', 'block', 'memory-spike']);
+  t.same(
+    [...builtinFaults.keys()],
+    ['kill', 'freeze', 'block', 'memory-spike', 'signal', 'crash-loop', 'primary-kill'],
+  );
   t.equal(faultKind('freeze'), freeze);
   t.throws(() => registry([kill]), { reason: 'usage', message: /kill/ });
   t.throws(() => faultKind('freze'), { reason: 'usage', message: /freze/, hint: /freeze/ });

@@ -12,6 +12,7 @@ import type {
   ProcessFacts,
   ProcessId,
   RunClock,
+  TargetControl,
   Victim,
 } from '../../dist/model/ports.js';
 import { runClock } from '../../dist/runtime/clock.js';
@@ -55,6 +56,19 @@ export interface RigOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly workers?: number;
 }
+
+const noTarget = (): never => {
+  throw new Error('this rig has no target as a whole: see target-rig.ts');
+};
+const NO_TARGET: TargetControl = {
+  workers: noTarget,
+  primary: noTarget,
+  expectRetired: noTarget,
+  crashBoots: noTarget,
+  announceRestart: noTarget,
+  orphans: noTarget,
+  restart: noTarget,
+};
 
 const SERVER = fileURLToPath(new URL('./fixtures/reforking-server.cjs', import.meta.url));
 
@@ -165,6 +179,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       faultId: `fault-${++faults}`,
       clock,
       guardian,
+      target: NO_TARGET,
       signal: new AbortController().signal,
       kill: (victim, signal) => signalProcess(victim, signal),
       inspect,

@@ -101,6 +101,7 @@ function world(options: Options = {}): World {
       pid: 100 + slot,
       startTime: '1',
       state: 'ready' as const,
+      spawnedAtMs: 0,
       agent: null,
     }));
   const kind: FaultKind = {
@@ -128,6 +129,11 @@ function world(options: Options = {}): World {
     workers: options.workers ?? workers,
     primary: () => null,
     expectExit: (pid, faultId) => log.push(`expect ${pid} ${faultId}`),
+    expectRetired: () => () => {},
+    crashBoots: () => ({ seen: () => [], stop: () => {} }),
+    announceRestart: () => {},
+    orphans: async () => ({ processes: [], portHeld: false }),
+    restart: async () => ({ pid: 1, startTime: '1' }),
     exited: () => never,
     ended: options.ended ?? never,
     stop:
@@ -264,6 +270,7 @@ t.test(
         pid: 100 + slot,
         startTime: '1',
         state: slot === 1 ? ('gone' as const) : state,
+        spawnedAtMs: 0,
         agent: null,
       }));
     const next = world({ faults: [fault()], workers: view('ready') });

@@ -19,6 +19,7 @@ const {
   at,
   blockEventLoop,
   burst,
+  crashLoop,
   defineScenario,
   every,
   freeze,
@@ -27,7 +28,10 @@ const {
   memorySpike,
   poisson,
   primary,
+  primaryKill,
   random,
+  reload,
+  scale,
   slot,
 } = self;
 
@@ -122,6 +126,13 @@ t.test('what users write becomes what the code reads', async (t) => {
   t.same(JSON.parse(JSON.stringify(scenario)), scenario, 'it is plain JSON');
 });
 
+const asks = (
+  signal: string,
+  does: string,
+  by: number | null,
+  withinMs: number,
+): Readonly<Record<string, string | number | null>> => ({ signal, does, by, withinMs });
+
 t.test('each factory, selector and schedule gives the data that it stands for', async (t) => {
   const cases = [
     [kill(), at('1s', '500ms'), 'kill', { signal: 'SIGKILL', code: null }, null, 'replaced'],
@@ -149,6 +160,19 @@ t.test('each factory, selector and schedule gives the data that it stands for', 
       1000,
       'survives',
     ],
+    [reload(), at(0), 'signal', asks('SIGHUP', 'reload', null, 15_000), null, 'survives'],
+    [
+      reload({ signal: 'SIGUSR2', within: '4s' }),
+      at(0),
+      'signal',
+      asks('SIGUSR2', 'reload', null, 4000),
+      null,
+      'survives',
+    ],
+    [scale({ by: 2 }), at(0), 'signal', asks('SIGTTIN', 'scale', 2, 15_000), null, 'survives'],
+    [scale({ by: -1 }), at(0), 'signal', asks('SIGTTOU', 'scale', -1, 15_000), null, 'survives'],
+    [crashLoop({ select: slot(1) }), at(0), 'crash-loop', {}, 10_000, 'replaced'],
+    [primaryKill({ within: '1s' }), at(0), 'primary-kill', { withinMs: 1000 }, null, 'replaced'],
   ] as const;
   for (const [fault, schedule, kind, params, holdMs, expect] of cases) {
     const spec = validate(scheduled(fault, schedule)).faults[0]?.fault;
@@ -367,7 +391,16 @@ t.test(
   'every shipped scenario is valid, marked, and leaves its target at the built-in example',
   async (t) => {
     const files = readdirSync(shippedDir);
-    t.same(files.sort(), ['hang-random.ts', 'kill-random.ts', 'memory-spike.ts', 'rolling-chaos.ts']);
+    t.same(files.sort(), [
+      'crash-loop.ts',
+      'hang-random.ts',
+      'kill-random.ts',
+      'memory-spike.ts',
+      'primary-kill.ts',
+      'reload.ts',
+      'rolling-chaos.ts',
+      'scale.ts',
+    ]);
     for (const file of files) {
       const input = await loadScenarioModule(shippedDir + file, { modules: { 'cluster-chaos': self } });
       t.ok(isDefinedScenario(input));

@@ -89,7 +89,7 @@ export function scenarioFile(t: Test, body: string, name = 'scenario.ts'): strin
   const file = join(tempDir(t), name);
   writeFileSync(
     file,
-    `import { all, at, blockEventLoop, burst, defineScenario, every, freeze, kill, memorySpike, primary, resilienceObjectives, slot } from 'cluster-chaos';
+    `import { all, at, blockEventLoop, burst, crashLoop, defineScenario, every, freeze, kill, memorySpike, primary, primaryKill, reload, resilienceObjectives, scale, slot } from 'cluster-chaos';
 const phases = ${JSON.stringify(SHORT_PHASES)};
 export default defineScenario(${body});
 `,

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Evidence, JournalEntry } from '../../dist/model/journal.js';
 import type { JudgeInput } from '../../dist/model/ports.js';
 import { METRICS } from '../../dist/verify/catalogue.js';
 import { CHECKERS } from '../../dist/verify/checkers/index.js';
@@ -8,8 +9,37 @@ import { aRun, CHAOS_AT, toColumns } from './evidence-builder.ts';
 /** Counts of what the journal tells: where it tells of none, there were none. */
 const ZERO_OF_NOTHING = new Set(['workers.restarts', 'primary.exits', 'generations.silent']);
 
+/** What faults on the supervisor itself leave in the journal. */
+function told(kind: string, atMs: number, evidence: Evidence): readonly (readonly [number, JournalEntry])[] {
+  const faultId = `${kind}-1`;
+  const inject = {
+    faultId,
+    kind,
+    slots: [],
+    pids: [],
+    plannedAtMs: atMs,
+    expect: 'any',
+    holdMs: null,
+  } as const;
+  return [
+    [atMs, { type: 'fault.inject', ...inject }],
+    [atMs + 100, { type: 'fault.effect', faultId, effective: true, evidence, reason: null }],
+  ];
+}
+
 const run = (): JudgeInput =>
-  aRun({ row: (row) => void (row.dueMs === CHAOS_AT + 500 && (row.status = 404)) });
+  aRun({
+    row: (row) => void (row.dueMs === CHAOS_AT + 500 && (row.status = 404)),
+    journal: [
+      ...told('crash-loop', CHAOS_AT + 9000, { crashes: 7, crashesPer10s: 6 }),
+      ...told('primary-kill', CHAOS_AT + 11_000, {
+        orphans: 2,
+        orphanPids: '7, 8',
+        portHeld: true,
+        withinMs: 2000,
+      }),
+    ],
+  });
 
 /** The phases of a run, and nothing in them. */
 function nothing(): JudgeInput {

@@ -12,6 +12,7 @@ import { type Recovery, recoveries } from './recovery.ts';
 import { classifyRows, type Rows } from './rows.ts';
 import { bySecond, type Seconds } from './seconds.ts';
 import { Waits } from './waits.ts';
+import { wantedWorkers } from './wanted.ts';
 import { findWindows, type Span, type Windows } from './windows.ts';
 import { rowsByWorker, type WorkerRows } from './worker-rows.ts';
 import { type WorkerLife, workerLives } from './workers.ts';
@@ -32,7 +33,7 @@ export interface Analysis {
   readonly seconds: Seconds;
   readonly waits: Waits;
   readonly loadLag: LoadLag;
-  /** Slots that the run is judged with. */
+  /** Slots that the server started with. */
   readonly slots: number;
   /** When the last evidence was recorded, ms. */
   readonly endMs: number;
@@ -54,7 +55,15 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
   const faults = faultRecords({ journal, windows, workers });
   const bootMs = journal.ready?.bootMs ?? 0;
   const readyAtMs = journal.ready?.atMs ?? 0;
-  const readiness = readinessOf({ workers, faults, bootMs, readyAtMs, evidenceEndMs: endMs });
+  const slots = journal.ready?.workers ?? journal.plan.workers;
+  const readiness = readinessOf({
+    workers,
+    faults,
+    bootMs,
+    readyAtMs,
+    evidenceEndMs: endMs,
+    wanted: wantedWorkers(journal, slots),
+  });
   const { load } = journal.start.scenario;
   const loadLag = measureLoadLag(rows, endMs);
   const attribution = attribute({
@@ -72,6 +81,7 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
     faults,
     workers,
     workerRows,
+    wanted: readiness.wanted,
     goodput: measureGoodput(rows, baseline, endMs),
     bootMs,
     evidenceEndMs: journal.lastAtMs,
@@ -101,7 +111,7 @@ export function analyse({ journal: events, samples }: JudgeInput): Analysis {
     seconds: bySecond(rows, endMs),
     waits: new Waits(rows),
     loadLag,
-    slots: journal.ready?.workers ?? journal.plan.workers,
+    slots,
     endMs,
   };
 }
@@ -130,6 +140,7 @@ export function spansOf(
     const lastMs = Math.max(
       fault.injectedAtMs + recoveryMs,
       fault.healedAtMs ?? 0,
+      fault.doneAtMs ?? 0,
       ...fault.episodes.map((episode) => episode.endMs),
     );
     // Goodput comes back after the worker does.

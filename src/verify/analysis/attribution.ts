@@ -11,6 +11,7 @@ export const CAUSES = [
   'lost-hand-off',
   'stuck-on-hung-worker',
   'no-worker-left',
+  'primary-down',
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 export const CAUSE: Readonly<Record<Cause, number>> = {
@@ -19,6 +20,7 @@ export const CAUSE: Readonly<Record<Cause, number>> = {
   'lost-hand-off': 2,
   'stuck-on-hung-worker': 3,
   'no-worker-left': 4,
+  'primary-down': 5,
 };
 
 /** For the rows that failed; 0 and -1 for all others. */
@@ -76,7 +78,8 @@ interface Held extends Episode {
  *   and ended with it;
  * - `stuck-on-hung-worker`: it was on the hung worker, or on one not known, during the hang;
  * - `lost-hand-off`: a connection given to a worker that died before it could take it, see LOST_HAND_OFFS_MAX;
- * - `no-worker-left`: faults had taken every worker, and the supervisor's time to bring one back was not over.
+ * - `no-worker-left`: faults had taken every worker, and the supervisor's time to bring one back was not over;
+ * - `primary-down`: a fault had killed the primary, and the server that was started again did not serve yet.
  *
  * A wrong status or body, and a request on another worker than the victim, is never explained.
  */
@@ -152,6 +155,11 @@ function explain(row: FailedRow, { held, taken, bounds }: Suspects): Explanation
     return { cause: 'lost-hand-off', fault: handOff.fault };
   }
   for (const episode of held) {
+    if (episode.tookPrimary) {
+      if (primaryDown(episode, row, { taken, bounds }))
+        return { cause: 'primary-down', fault: episode.fault };
+      continue;
+    }
     if (known && episode.pid !== row.pid) continue;
     if (episode.hang && stuck(episode, row, bounds)) {
       return { cause: 'stuck-on-hung-worker', fault: episode.fault };
@@ -193,6 +201,18 @@ function stuck(episode: Held, row: FailedRow, { timeoutMs, slackMs }: Bounds): b
   const overMs = Math.max(episode.endMs, episode.noticedAtMs ?? episode.endMs) + slackMs;
   const sentMs = row.kind === KIND.expired ? row.dueMs : row.sentMs;
   return sentMs >= episode.injectedAtMs - timeoutMs && sentMs <= overMs;
+}
+
+/** All that was under way goes with the primary, on whichever worker, and all that comes until a new one serves. */
+function primaryDown(
+  { injectedAtMs, exitBoundMs }: Held,
+  row: FailedRow,
+  { taken, bounds }: Omit<Suspects, 'held'>,
+): boolean {
+  const gap = taken.find(({ fromMs, toMs }) => fromMs <= exitBoundMs + STAMP_MS && toMs >= exitBoundMs);
+  const toMs = (gap?.toMs ?? exitBoundMs) + bounds.slackMs;
+  const sentMs = row.kind === KIND.expired ? row.dueMs : row.sentMs;
+  return row.endMs >= injectedAtMs - STAMP_MS && sentMs <= toMs;
 }
 
 /** Of the deaths in whose course the connection may have been handed over, the one nearest to the request. */

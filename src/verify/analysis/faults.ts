@@ -6,6 +6,10 @@ import type { WorkerLife } from './workers.ts';
 
 /** A supervisor may still be ending a worker that it found hung when the fault was healed, for this long. */
 const LATE_END_MS = 5000;
+/** Kinds that end their victim at once. */
+const ENDS = new Set(['kill', 'crash-loop', 'primary-kill']);
+/** Kinds that do no harm, and only ask the primary to do something. */
+const ASKS = new Set(['signal']);
 
 /** One fault on one victim. */
 export interface Episode {
@@ -14,8 +18,10 @@ export interface Episode {
   readonly pid: number;
   /** `null` for a primary, or a process that no record names. */
   readonly worker: WorkerLife | null;
-  /** The victim is there but does not do its work: all kinds but kill. */
+  /** The victim is there but does not do its work: all kinds but those that end it. */
   readonly hang: boolean;
+  /** It took the primary, and with it the whole service. */
+  readonly tookPrimary: boolean;
   readonly injectedAtMs: number;
   /** When the victim ended because of the fault, by whomever. */
   readonly exitAtMs: number | null;
@@ -25,6 +31,8 @@ export interface Episode {
   readonly endMs: number;
   /** It was still there when we healed it. */
   readonly healedByUs: boolean;
+  /** From when on a replacement can live: the victim's end, the end of a crash loop, our restart of the server. */
+  readonly replaceableAtMs: number;
 }
 
 export interface FaultRecord {
@@ -38,6 +46,8 @@ export interface FaultRecord {
   readonly plannedAtMs: number;
   readonly injectedAtMs: number | null;
   readonly healedAtMs: number | null;
+  /** When its effect was known, for a fault without victims: what it asked for had been done by then. */
+  readonly doneAtMs: number | null;
   readonly effective: boolean;
   /** Why its effect is not proven. */
   readonly problem: string | null;
@@ -124,10 +134,12 @@ function record(input: FaultInput, index: number, outline: Outline): FaultRecord
     plannedAtMs: inject?.plannedAtMs ?? outline.plannedAtMs,
     injectedAtMs: inject?.atMs ?? null,
     healedAtMs,
+    doneAtMs: ASKS.has(outline.kind) ? (effects.at(-1)?.atMs ?? null) : null,
     effective: problem === null,
     problem,
     evidence: Object.assign({}, ...[...effects, ...heals].map((event) => event.evidence)) as Evidence,
-    episodes: injects.flatMap((event) =>
+    // Who is only asked to do something is nobody's victim, and nothing that goes wrong is excused by it.
+    episodes: (ASKS.has(outline.kind) ? [] : injects).flatMap((event) =>
       event.pids.map((pid) => episode(input, { ...facts, injectedAtMs: event.atMs, pid })),
     ),
     records: [...injects, ...effects, ...heals, ...errors].map((event) => event.seq),
@@ -147,7 +159,7 @@ function episode(
   facts: HeldFacts & { readonly injectedAtMs: number; readonly pid: number },
 ): Episode {
   const { pid, injectedAtMs, healedByUsAtMs } = facts;
-  const hang = facts.kind !== 'kill';
+  const hang = !ENDS.has(facts.kind);
   const worker = workers.findLast((life) => life.pid === pid && life.spawnedAtMs <= injectedAtMs) ?? null;
   const exits = worker ? [worker.exit] : journal.of('primary.exit').filter((event) => event.pid === pid);
   const exit = exits[0] ?? null;
@@ -156,10 +168,14 @@ function episode(
     injectedAtMs,
     Math.min(exitAtMs ?? Number.POSITIVE_INFINITY, healedByUsAtMs ?? journal.lastAtMs),
   );
+  const restart = journal.of('target.restart').find((event) => event.faultId === facts.id);
+  const crashing = facts.kind === 'crash-loop' ? (healedByUsAtMs ?? journal.lastAtMs) : 0;
   return {
     fault: facts.index,
     pid,
     worker,
+    tookPrimary: worker === null && exitAtMs !== null,
+    replaceableAtMs: Math.max(endMs, crashing, restart?.atMs ?? 0),
     hang,
     injectedAtMs,
     exitAtMs,
@@ -189,11 +205,15 @@ export function faultOfExit(faults: readonly FaultRecord[], worker: WorkerLife):
     if (exit.expected === fault.id) return fault;
     if (fault.episodes.some((it) => it.worker === worker && it.exitAtMs !== null)) return fault;
     // Workers end by themselves when a fault took their primary.
-    const lostPrimary = (it: Episode): boolean =>
-      it.worker === null && it.exitAtMs !== null && exit.atMs >= it.exitAtMs - 1;
-    if (fault.episodes.some(lostPrimary)) return fault;
+    if (fault.episodes.some((it) => lostItsPrimary(worker, it))) return fault;
   }
   return null;
+}
+
+/** Whether this worker's primary was taken by that fault; those of a restarted primary are another's. */
+export function lostItsPrimary(worker: WorkerLife, { tookPrimary, exitAtMs }: Episode): boolean {
+  if (!tookPrimary || exitAtMs === null || worker.spawnedAtMs > exitAtMs) return false;
+  return worker.exit === null || worker.exit.atMs >= exitAtMs - 1;
 }
 
 /** Exits of workers before the stop that nobody asked for. */

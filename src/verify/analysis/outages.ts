@@ -85,11 +85,12 @@ function outage({ usable, faults, recoveries }: OutageInput, silence: Silence, f
 function faultOf(silence: Interval, faults: readonly FaultRecord[], recoveries: readonly Recovery[]): number {
   let best = -1;
   let most = 0;
-  for (const [index, { injectedAtMs, healedAtMs, episodes }] of faults.entries()) {
+  for (const [index, { injectedAtMs, healedAtMs, doneAtMs, episodes }] of faults.entries()) {
     if (injectedAtMs === null) continue;
     const lastMs = Math.max(
       injectedAtMs + (recoveries[index]?.recoveryMs ?? 0),
       healedAtMs ?? injectedAtMs,
+      doneAtMs ?? injectedAtMs,
       ...episodes.map((episode) => episode.endMs),
     );
     const shared = overlapMs(silence, { fromMs: injectedAtMs, toMs: lastMs + AFTERMATH_MS });

@@ -1,4 +1,4 @@
-import { type Episode, type FaultRecord, faultOfExit } from './faults.ts';
+import { type Episode, type FaultRecord, faultOfExit, lostItsPrimary } from './faults.ts';
 import type { Interval } from './interval.ts';
 import { type Change, StepLine } from './step-line.ts';
 import type { WorkerLife } from './workers.ts';
@@ -11,6 +11,10 @@ export interface Readiness {
   readonly usable: StepLine;
   /** Usable, and not about to be retired by their own supervisor. */
   readonly staying: StepLine;
+  /** Those that the server should have: what it started with, until it is asked to scale. */
+  readonly wanted: StepLine;
+  /** Staying, beyond those wanted; below 0 where some are missing. */
+  readonly surplus: StepLine;
   /** Spans without any usable worker, where faults took all of them, with the last such fault. */
   readonly taken: readonly TakenSpan[];
 }
@@ -32,6 +36,8 @@ export interface ReadinessInput {
   readonly bootMs: number;
   readonly readyAtMs: number;
   readonly evidenceEndMs: number;
+  /** How the number of workers that the server should have changes. */
+  readonly wanted: readonly Change[];
 }
 
 export function readinessOf(input: ReadinessInput): Readiness {
@@ -47,26 +53,31 @@ export function readinessOf(input: ReadinessInput): Readiness {
     const stopped = worker.exit === null || worker.exit.expected === 'stop';
     const toMs = stopped ? Number.POSITIVE_INFINITY : Math.max(fromMs, worker.exit.atMs);
     span(listening, fromMs, toMs);
+    // Without its primary nothing new reaches it, however long it lives.
+    const lost = episodes.filter((episode) => lostItsPrimary(worker, episode));
+    const servesToMs = Math.min(toMs, ...lost.map((episode) => Math.max(fromMs, episode.exitAtMs ?? toMs)));
     let freeMs = fromMs;
     const held = episodes
       .filter((episode) => episode.worker === worker)
       .sort((a, b) => a.injectedAtMs - b.injectedAtMs);
     for (const { injectedAtMs, endMs } of held) {
       if (injectedAtMs > freeMs) {
-        span(usable, freeMs, Math.min(injectedAtMs, toMs));
-        span(staying, freeMs, Math.min(injectedAtMs, toMs));
+        span(usable, freeMs, Math.min(injectedAtMs, servesToMs));
+        span(staying, freeMs, Math.min(injectedAtMs, servesToMs));
       }
       freeMs = Math.max(freeMs, endMs);
     }
-    if (freeMs < toMs) span(usable, freeMs, toMs);
+    if (freeMs < servesToMs) span(usable, freeMs, servesToMs);
     const stayMs = worker.exit?.expected === 'supervisor' ? toMs - RETIRING_MS : toMs;
-    if (freeMs < stayMs) span(staying, freeMs, stayMs);
+    if (freeMs < Math.min(stayMs, servesToMs)) span(staying, freeMs, Math.min(stayMs, servesToMs));
   }
   const line = new StepLine(usable);
   return {
     listening: new StepLine(listening),
     usable: line,
     staying: new StepLine(staying),
+    wanted: new StepLine(input.wanted),
+    surplus: new StepLine([...staying, ...input.wanted.map(({ atMs, by }) => ({ atMs, by: -by }))]),
     taken: takenSpans(input, line, episodes),
   };
 }
@@ -84,7 +95,7 @@ function takenSpans(input: ReadinessInput, usable: StepLine, episodes: readonly 
     if (last === undefined || !allTakenByFaults(input, gap.fromMs)) continue;
     // Later faults can hit those that were just coming back.
     const involved = episodes.filter((it) => it.injectedAtMs <= gap.toMs && it.endMs >= gap.fromMs);
-    const heldMs = Math.max(last.endMs, ...involved.map((episode) => episode.endMs));
+    const heldMs = Math.max(last.replaceableAtMs, ...involved.map((episode) => episode.replaceableAtMs));
     const boundMs = heldMs + 2 * input.bootMs + RETURN_GRACE_MS;
     spans.push({ fromMs: gap.fromMs, toMs: Math.min(gap.toMs, boundMs), fault: last.fault });
   }

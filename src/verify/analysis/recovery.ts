@@ -1,6 +1,7 @@
 import { formatMs } from '../../base/format.ts';
 import type { Episode, FaultRecord } from './faults.ts';
 import type { Goodput } from './goodput.ts';
+import type { StepLine } from './step-line.ts';
 import type { WorkerRows } from './worker-rows.ts';
 import type { WorkerLife } from './workers.ts';
 
@@ -36,6 +37,8 @@ export interface RecoveryInput {
   readonly faults: readonly FaultRecord[];
   readonly workers: readonly WorkerLife[];
   readonly workerRows: WorkerRows;
+  /** How many workers the server should have. */
+  readonly wanted: StepLine;
   readonly goodput: Goodput;
   readonly bootMs: number;
   /** When the last worker event could have been recorded, ms. */
@@ -96,20 +99,22 @@ function victimRecovery(
   const next = worker && exitAtMs !== null ? replacement(input, worker, episode, taken) : null;
   if (next) taken.add(next);
   const first = next ? (input.workerRows.firstOkMs[input.workers.indexOf(next)] ?? null) : null;
-  const steps: RecoverySteps = {
-    noticedMs: after(exitAtMs === null ? null : noticedAtMs),
-    exitMs: after(exitAtMs),
-    forkMs: after(next?.spawnedAtMs ?? null),
-    onlineMs: after(next?.onlineAtMs ?? null),
-    listeningMs: after(next?.listeningAtMs ?? null),
-    firstResponseMs: after(first),
-    goodputMs: null,
-  };
+  const steps: RecoverySteps = episode.tookPrimary
+    ? restartSteps(input, episode)
+    : {
+        noticedMs: after(exitAtMs === null ? null : noticedAtMs),
+        exitMs: after(exitAtMs),
+        forkMs: after(next?.spawnedAtMs ?? null),
+        onlineMs: after(next?.onlineAtMs ?? null),
+        listeningMs: after(next?.listeningAtMs ?? null),
+        firstResponseMs: after(first),
+        goodputMs: null,
+      };
   if (fault.expect === 'survives') return survival(input, fault, episode, steps);
   // To fill a heap takes seconds, and only then is there anything to recover from.
   const dies = fault.kind === 'memory-spike' && exitAtMs !== null;
-  const unavoidableMs = dies ? exitAtMs - injectedAtMs : 0;
   const recoveryMs = steps.listeningMs;
+  const unavoidableMs = dies ? exitAtMs - injectedAtMs : barredMs(fault, episode, recoveryMs);
   if (recoveryMs !== null && !episode.healedByUs) {
     return { recovered: true, recoveryMs, unavoidableMs, atLeastMs: recoveryMs, reason: null, steps };
   }
@@ -159,7 +164,8 @@ function notRecovered(
       `nobody noticed: ${who(episode)} was still hung when it was healed after ${formatMs(heldMs)} (${fault.id})`,
     );
   }
-  const boundMs = NEVER_AFTER_MS + 3 * input.bootMs + (episode.hang ? (fault.holdMs ?? 0) : 0);
+  const heldMs = episode.hang ? (fault.holdMs ?? 0) : episode.replaceableAtMs - episode.injectedAtMs;
+  const boundMs = NEVER_AFTER_MS + 3 * input.bootMs + heldMs;
   if (input.ranToEnd || elapsedMs > boundMs) {
     const deed = episode.hang ? `the ${fault.kind} of ` : '';
     const what =
@@ -172,6 +178,45 @@ function notRecovered(
     recovered: null,
     atLeastMs: elapsedMs,
     reason: `the evidence ends ${formatMs(elapsedMs)} after ${fault.id}, before ${who(episode)} was back`,
+  };
+}
+
+/** While boots crash, or until chaos has started the server again, no supervisor can bring anybody back. */
+function barredMs(
+  { kind }: FaultRecord,
+  { tookPrimary, replaceableAtMs, injectedAtMs }: Episode,
+  recoveryMs: number | null,
+): number {
+  if (kind !== 'crash-loop' && !tookPrimary) return 0;
+  return Math.min(replaceableAtMs - injectedAtMs, recoveryMs ?? Number.POSITIVE_INFINITY);
+}
+
+/** A new primary has recovered when as many of its workers listen as there should be. */
+function restartSteps(
+  { workers, workerRows, wanted }: RecoveryInput,
+  { injectedAtMs, exitAtMs, noticedAtMs }: Episode,
+): RecoverySteps {
+  const after = (atMs: number | null | undefined): number | null =>
+    atMs === null || atMs === undefined || Number.isNaN(atMs) ? null : Math.max(0, atMs - injectedAtMs);
+  const next = workers.flatMap((life, index) =>
+    life.spawnedAtMs >= (exitAtMs ?? Number.POSITIVE_INFINITY) ? [{ life, index }] : [],
+  );
+  /** When so many of them had come so far. */
+  const nth = (count: number, read: (life: WorkerLife) => number | null): number | undefined =>
+    next
+      .flatMap(({ life }) => read(life) ?? [])
+      .sort((a, b) => a - b)
+      .at(count - 1);
+  const all = Math.max(1, wanted.at(injectedAtMs));
+  const firstOks = next.map(({ index }) => workerRows.firstOkMs[index] ?? Number.NaN).filter((ms) => ms >= 0);
+  return {
+    noticedMs: after(noticedAtMs),
+    exitMs: after(exitAtMs),
+    forkMs: after(nth(1, (life) => life.spawnedAtMs)),
+    onlineMs: after(nth(all, (life) => life.onlineAtMs)),
+    listeningMs: after(nth(all, (life) => life.listeningAtMs)),
+    firstResponseMs: firstOks.length === 0 ? null : after(Math.min(...firstOks)),
+    goodputMs: null,
   };
 }
 

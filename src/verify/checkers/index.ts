@@ -7,6 +7,7 @@ import { latencyCheckers } from './latency.ts';
 import { outageCheckers } from './outages.ts';
 import { primaryCheckers } from './primary.ts';
 import { recoveryCheckers } from './recovery.ts';
+import { supervisionCheckers } from './supervision.ts';
 import { throughputCheckers } from './throughput.ts';
 import { workerCheckers } from './workers.ts';
 
@@ -20,6 +21,7 @@ export const CHECKERS: readonly VerifyChecker[] = [
   ...workerCheckers,
   ...generationCheckers,
   ...primaryCheckers,
+  ...supervisionCheckers,
   ...balanceCheckers,
   ...instrumentCheckers,
 ];

@@ -80,7 +80,7 @@ function killedWorkers({ faults }: Analysis): number {
 
 /** The medians before and after chaos: single samples hold connections that were just being handed over. */
 function growth(
-  { journal, windows }: Analysis,
+  { journal, windows, faults }: Analysis,
   read: (sample: Resources) => number,
   tell: (value: number) => { readonly value: number; readonly reason: string },
 ): Measurement {
@@ -106,6 +106,10 @@ function growth(
     };
   }
   const pids = new Set([...before, ...after].map((sample) => sample.pid));
+  if (pids.size > 1 && faults.some((fault) => fault.episodes.some((it) => it.tookPrimary))) {
+    const reason = 'not looked at: a fault had taken the primary, and another one runs';
+    return { value: 0, samples: 0, evidence: [], reason };
+  }
   if (pids.size > 1) return unmeasured('the primary of recovery is another process than that of baseline');
   return {
     ...tell(median(after.map(read)) - median(before.map(read))),

@@ -74,9 +74,10 @@ function overSpan(analysis: Analysis, window: WindowName, read: (span: Span) => 
   return { value, samples: analysis.workers.length, evidence, ...(reason === undefined ? {} : { reason }) };
 }
 
-function missing({ workers, readiness, slots }: Analysis, span: Span): Found {
+function missing({ workers, readiness }: Analysis, span: Span): Found {
   // The very end belongs to what comes after: the stop.
   const atMs = span.toMs - 1e-3;
+  const slots = readiness.wanted.at(atMs);
   const value = Math.max(0, slots - readiness.usable.at(atMs));
   if (value === 0) return { value, lives: [] };
   const back = (slot: number): boolean =>
@@ -98,12 +99,13 @@ function missing({ workers, readiness, slots }: Analysis, span: Span): Found {
 }
 
 function excess({ workers, readiness, slots }: Analysis, span: Span): Found {
-  for (let value = readiness.staying.max(span) - slots; value > 0; value--) {
-    const tooMany = readiness.staying.spans(span, (ready) => ready >= slots + value);
+  for (let value = readiness.surplus.max(span); value > 0; value--) {
+    const tooMany = readiness.surplus.spans(span, (ready) => ready >= value);
     const longest = tooMany.find((it) => lengthMs(it) > EXCESS_MS);
     if (longest === undefined) continue;
     const lives = workers.filter((life) => life.slot > slots);
-    const reason = `${slots + value} workers served in place of ${slots} for ${formatMs(lengthMs(longest))} from ${formatMs(longest.fromMs)}`;
+    const wanted = readiness.wanted.at(longest.fromMs);
+    const reason = `${wanted + value} workers served in place of ${wanted} for ${formatMs(lengthMs(longest))} from ${formatMs(longest.fromMs)}`;
     return { value, lives, reason };
   }
   return { value: 0, lives: [] };

@@ -63,6 +63,13 @@ class Teller {
         return info(
           `server ready at ${event.origin}: ${event.workers} workers, boot ${formatMs(event.bootMs)}`,
         );
+      case 'target.restart': {
+        const killed =
+          event.killed.length > 0 ? `, ${event.killed.length} processes of the old one killed` : '';
+        return info(`server started again after ${event.faultId} (pid ${event.pid}${killed})`);
+      }
+      case 'workers.wanted':
+        return info(`${event.workers} workers are wanted from now on (${event.faultId})`);
       case 'plan.changed':
         return warn(event.reason);
       case 'worker.listening':
@@ -73,6 +80,9 @@ class Teller {
         return this.#exit(event);
       case 'primary.exit':
         if (event.expected === 'stop') return null;
+        if (this.#faults.some((fault) => fault.id === event.expected && fault.expect !== 'survives')) {
+          return info(`the primary ended (${how(event)}) by ${event.expected}`);
+        }
         return error(`the primary ended (${how(event)})`);
       case 'load.rate':
         return info(`load: ${event.ratePerSecond} requests/s (${event.reason})`);
