@@ -12,36 +12,16 @@ const { nowMs } = require('./inside.cjs') as Inside;
 
 type Report = (event: WireEvent) => void;
 
-/** What our own reference supervisor offers to its workers, see `supervisor/worker/supervised.cts`; others may as well. */
-const SUPERVISED = Symbol.for('cluster-chaos.worker.v1');
-
-interface Supervised {
-  readonly onServe?: (listener: () => void) => void;
-}
-
-/** Calls back once this process is in rotation: a warm standby listens before it serves; everybody else serves at once. */
-function onceInRotation(then: () => void): void {
-  const supervised = (globalThis as { [SUPERVISED]?: Supervised })[SUPERVISED];
-  if (typeof supervised?.onServe !== 'function') return then();
-  let told = false;
-  supervised.onServe(() => {
-    if (told) return;
-    told = true;
-    then();
-  });
-}
-
 /** Reports each TCP listener. Pipes are left out: launchers such as tsx listen on one. */
 function watchListeners(report: Report): void {
   // oxlint-disable-next-line typescript/unbound-method -- called with the server as `this` below.
   const original = net.Server.prototype.listen as (this: Net.Server, ...args: unknown[]) => Net.Server;
   const listen = function listen(this: Net.Server, ...args: unknown[]): Net.Server {
     this.once('listening', () => {
+      const atMs = nowMs();
       const address = this.address();
       if (typeof address !== 'object' || address === null) return;
-      onceInRotation(() =>
-        report({ type: 'listening', atMs: nowMs(), address: address.address, port: address.port }),
-      );
+      report({ type: 'listening', atMs, address: address.address, port: address.port });
     });
     return original.apply(this, args);
   };

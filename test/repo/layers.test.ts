@@ -5,10 +5,11 @@ import t from 'tap';
 /** Imports go down only; rooms in one row never import each other. The reason is in ARCHITECTURE.md. */
 const ROWS: readonly (readonly string[])[] = [
   ['cli'],
-  ['campaign'],
+  ['campaign', 'simulate'],
   ['report-app'],
   ['harness', 'report'],
   ['target', 'faults', 'load'],
+  ['supervisor'],
   ['runtime'],
   ['plan', 'verify', 'scenario'],
   ['model'],
@@ -71,6 +72,40 @@ t.test('the agent, which runs in other people’s processes, has no dependency',
   t.end();
 });
 
+t.test('the supervisor, which runs other people’s processes, needs Node and pino only', (t) => {
+  const allowed = /^(?:node:|\.\.?\/|pino$|prom-client$)/;
+  const broken = files
+    .filter((file) => roomOf(file) === 'supervisor')
+    .flatMap((file) =>
+      importsOf(file)
+        .filter((name) => !allowed.test(name))
+        .map((name) => `${file}: ${name}`),
+    );
+  t.same(broken, []);
+  const inWorkers = files.filter((file) => /^supervisor\/(?:worker\/|wire)/.test(file));
+  t.same(
+    inWorkers.filter((file) => importsOf(file).some((name) => !/^(?:node:|\.\/|\.\.\/wire\.c)/.test(name))),
+    [],
+    'what is loaded into workers imports nothing else',
+  );
+  t.end();
+});
+
+t.test('the policy and its simulation are pure', (t) => {
+  const broken = files
+    .filter((file) => /^(?:supervisor\/policy|simulate)\//.test(file))
+    .filter((file) => !/simulate\/(?:job|seeds)/.test(file))
+    .filter(
+      (file) =>
+        importsOf(file).some((name) => name.startsWith('node:')) ||
+        /\bprocess\.(?:env|exit|hrtime|argv|std|cwd)|\bperformance\.|\bMath\.random\(|\bDate\./.test(
+          code(file),
+        ),
+    );
+  t.same(broken, []);
+  t.end();
+});
+
 t.test('only the rooms with effects see the process, and no draw is without a seed', (t) => {
   const effects = new Set([
     'runtime',
@@ -82,6 +117,7 @@ t.test('only the rooms with effects see the process, and no draw is without a se
     'report',
     'report-app',
     'campaign',
+    'supervisor',
   ]);
   const broken = files
     .filter((file) => !effects.has(roomOf(file)))

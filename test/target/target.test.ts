@@ -159,3 +159,50 @@ t.test(
     t.end();
   },
 );
+
+t.test(
+  'slots: beside standbys an empty slot waits for who listens first, not for who was started last',
+  (t) => {
+    const table = new WorkerTable(() => {});
+    const id = (pid: number): { pid: number; startTime: string } => ({ pid, startTime: '1' });
+    for (const pid of [11, 12, 13]) table.spawned(id(pid), pid);
+    for (const pid of [11, 12]) table.listening(pid, 50);
+    t.equal(table.settle(), 2, '13 is a standby');
+    table.exited(12, { code: null, signal: 'SIGKILL', atMs: 100 });
+    table.spawned(id(14), 105);
+    t.equal(table.get(14)?.slot, null, 'the next standby boots');
+    table.listening(13, 110);
+    t.same([table.get(13)?.slot, table.get(13)?.generation], [2, 2], 'the standby has taken over');
+    t.end();
+  },
+);
+
+t.test(
+  'slots: who is asked to go for good leaves no gap to fill, and lives on as before once that is over',
+  (t) => {
+    const seen: unknown[] = [];
+    const table = new WorkerTable(
+      (entry) => entry.type === 'worker.exit' && seen.push([entry.pid, entry.expected]),
+    );
+    const id = (pid: number): { pid: number; startTime: string } => ({ pid, startTime: '1' });
+    for (const pid of [11, 12, 13]) {
+      table.spawned(id(pid), pid);
+      table.listening(pid, 50);
+    }
+    table.settle();
+    const release = table.expectRetired([11, 12, 13], 'forGood');
+    table.exited(12, { code: 0, signal: null, atMs: 100 });
+    release(({ pid }) => pid !== 12);
+    table.exited(13, { code: null, signal: 'SIGKILL', atMs: 200 });
+    t.same(seen, [
+      [12, 'supervisor'],
+      [13, null],
+    ]);
+    table.spawned(id(14), 400);
+    t.equal(table.get(14)?.slot, 3, 'the slot that was given up stays empty');
+    table.spawned(id(15), 500);
+    table.listening(15, 550);
+    t.equal(table.get(15)?.slot, 2, 'until one more is started');
+    t.end();
+  },
+);
