@@ -1,126 +1,64 @@
-// What does the record cost? Plain autocannon against our load process, closed loop, in paired rounds (ABBA…) in one
-// run, so that what else the machine does meets both. Usage: npm run bench -- [rounds] [seconds a round]
-import { execFileSync, fork } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+// npm run bench -- [load | supervisor] [--quick] [--only kill-one,hang] [--targets ours,pm2] [--rounds n] [--seconds s]
+// Ratios against others, each in one run on one machine. Exit code 1: a demand is broken.
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
-const TARGET = 0.95;
-const CONNECTIONS = 20;
-const rounds = Number(process.argv[2] ?? 10);
-const seconds = Number(process.argv[3] ?? 2.5);
+const PARTS = ['load', 'supervisor'];
+const USAGE = `Usage: npm run bench -- [${PARTS.join(' | ')}] [options]   default: both
+  --quick                      few, short rounds: does it all work?
+  --rounds <n> --seconds <s>   load: paired rounds and their length (10, 2.5)
+  --only <measurements>        supervisor: some of its measurements, by comma
+  --targets <names>            supervisor: some of ours,refork,throng,recluster,pm2`;
 
-const file = (name) => fileURLToPath(new URL(name, import.meta.url));
-if (!existsSync(file('../dist/load/driver.js'))) {
-  console.error('dist/ is missing: run `npm run build` first.');
+function fail(text) {
+  console.error(text);
   process.exit(3);
 }
-const { autocannonDriver } = await import('../dist/load/driver.js');
-const { runClock } = await import('../dist/runtime/clock.js');
-const { readSamples } = await import('../dist/runtime/samples-file.js');
 
-/** Server on one core, generator on the other: else the scheduler decides the winner. */
-function pin(pid, cpu) {
-  if (availableParallelism() < 2) return;
+if (!existsSync(fileURLToPath(new URL('../dist/load/driver.js', import.meta.url))))
+  fail('dist/ is missing: run `npm run build` first.');
+
+function readArgs() {
+  const text = { type: 'string' };
+  const options = { quick: { type: 'boolean' }, rounds: text, seconds: text, only: text, targets: text };
   try {
-    execFileSync('taskset', ['-a', '-p', '-c', String(cpu), String(pid)], { stdio: 'ignore' });
-  } catch {
-    // Without taskset the rounds are noisier, and still paired.
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    return fail(`${error.message}\n${USAGE}`);
   }
 }
 
-const start = (name) => fork(file(name), [], { execArgv: [], env: {} });
-const message = (child) => new Promise((resolve) => child.once('message', resolve));
-
-const server = start('./bench/server.cjs');
-const { port } = await message(server);
-const origin = `http://127.0.0.1:${port}`;
-pin(server.pid, 1);
-
-const scratch = mkdtempSync(join(tmpdir(), 'chaos-bench-'));
-
-async function plain() {
-  const child = start('./bench/plain.cjs');
-  pin(child.pid, 0);
-  child.send({ origin, connections: CONNECTIONS, seconds });
-  return message(child);
-}
-
-function cpuMs(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
-async function ours() {
-  const samplesFile = join(scratch, 'samples.bin');
-  const request = {
-    method: 'GET',
-    path: '/',
-    headers: {},
-    body: null,
-    weight: 1,
-    expectStatus: null,
-    expectBody: null,
-  };
-  const spec = {
-    mode: 'closed',
-    ratePerSecond: null,
-    connections: CONNECTIONS,
-    freshShare: 0,
-    timeoutMs: 10_000,
-  };
-  const handle = await autocannonDriver.start(
-    { ...spec, requests: [request] },
-    { clock: runClock(), samplesFile, origin, ratePerSecond: 0, onProgress: () => undefined },
-  );
-  pin(handle.pid, 0);
-  const before = cpuMs(handle.pid);
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-  const cpu = cpuMs(handle.pid) - before;
-  await handle.stop();
-  const { columns } = readSamples(samplesFile);
-  const { count, dueMs, latencyMs, outcome } = columns;
-  if (outcome.some((code) => code !== 0)) throw new Error('a request failed: the bench measures nothing');
-  const lastMs = dueMs[count - 1] + latencyMs[count - 1];
-  return { perSecond: count / ((lastMs - dueMs[0]) / 1000), cpuUs: (cpu * 1000) / count };
-}
-
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+const { values, positionals } = readArgs();
+const parts = positionals.length === 0 ? PARTS : positionals;
+const isQuick = values.quick ?? false;
+const some = (names, known) => {
+  const list = names?.split(',') ?? null;
+  for (const name of list ?? [])
+    if (!known.includes(name)) fail(`no such name: ${name}; there are ${known.join(', ')}\n${USAGE}`);
+  return list;
 };
+some(positionals.join(',') || undefined, PARTS);
 
-const row = (...cells) => console.log(cells.map((cell) => String(cell).padStart(14)).join(''));
-row('round', 'plain req/s', 'ours req/s', 'ratio', 'plain us/req', 'ours us/req');
-const ratios = [];
-const costs = [];
-for (let round = 1; round <= rounds; round++) {
-  const isPlainFirst = round % 2 === 1;
-  const first = await (isPlainFirst ? plain() : ours());
-  const second = await (isPlainFirst ? ours() : plain());
-  const [base, head] = isPlainFirst ? [first, second] : [second, first];
-  ratios.push(head.perSecond / base.perSecond);
-  costs.push(head.cpuUs / base.cpuUs);
-  row(
-    round,
-    Math.round(base.perSecond),
-    Math.round(head.perSecond),
-    ratios.at(-1).toFixed(3),
-    base.cpuUs.toFixed(1),
-    head.cpuUs.toFixed(1),
+const codes = [];
+if (parts.includes('load')) {
+  const { benchLoad } = await import('./bench/load.mjs');
+  codes.push(
+    await benchLoad({
+      rounds: Number(values.rounds ?? (isQuick ? 2 : 10)),
+      seconds: Number(values.seconds ?? (isQuick ? 1 : 2.5)),
+    }),
   );
 }
-server.disconnect();
-rmSync(scratch, { recursive: true });
-
-const ratio = median(ratios);
-const verdict = ratio >= TARGET ? 'holds' : 'broken';
-console.log(`\nthroughput with the record on / plain autocannon: median ${ratio.toFixed(3)}`);
-console.log(
-  `range ${Math.min(...ratios).toFixed(3)}..${Math.max(...ratios).toFixed(3)}, ${rounds} paired rounds`,
-);
-console.log(`CPU a request: median ratio ${median(costs).toFixed(3)}`);
-console.log(`target >= ${TARGET}: ${verdict}`);
-process.exitCode = ratio >= TARGET ? 0 : 1;
+if (parts.includes('supervisor')) {
+  const { benchSupervisor, MEASUREMENT_IDS } = await import('./bench/supervisor.mjs');
+  const { NAMES } = await import('./bench/targets.mjs');
+  codes.push(
+    await benchSupervisor({
+      isQuick,
+      only: some(values.only, MEASUREMENT_IDS),
+      names: some(values.targets, NAMES),
+    }),
+  );
+}
+process.exitCode = codes.includes(1) ? 1 : Math.max(...codes);

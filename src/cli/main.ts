@@ -8,6 +8,7 @@ import { registerReplay } from './commands/replay.ts';
 import { registerReport } from './commands/report.ts';
 import { registerRun } from './commands/run.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerSimulate } from './commands/simulate.ts';
 import { type CliContext, cliContext } from './context.ts';
 import { type ExitName, exitCode } from './exit-codes.ts';
 
@@ -42,6 +43,7 @@ async function runCommand(cli: CliContext, argv: readonly string[]): Promise<num
     registerReplay,
     registerReport,
     registerServe,
+    registerSimulate,
     registerFaults,
     registerInit,
     registerDoctor,

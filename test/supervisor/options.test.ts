@@ -78,7 +78,7 @@ t.test('an entry alone is enough; the defaults are those that are documented', (
     backoff: { free: 2, firstMs: 1000, capMs: 1700, jitter: 0.1, stableMs: 1000 },
     limits: { rssBytes: null, heapShare: 0.8, requests: null, ageMs: null, stagger: 0.2 },
     balance: 'round-robin',
-    handsMax: 1,
+    handsMax: 8,
     waitingMax: 4096,
     spreadMs: 500,
     stickyHoldMs: 2000,

@@ -151,7 +151,7 @@ t.test('a killed primary', async (t) => {
   const lives =
     (backMs: number) =>
     (all: Life[]): void => {
-      for (const life of [...all]) {
+      for (const life of all.slice()) {
         life.deadMs = AT + 100;
         life.expected = null;
         all.push(born(life.slot, 2, AT + RESTARTED + 60, AT + RESTARTED + backMs));

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { Logger } from 'pino';
-import { messageOf } from '../../base/errors.ts';
+import { ChaosError, messageOf } from '../../base/errors.ts';
 import type { AdminAddress, SupervisorSettings } from '../settings.ts';
 import { bindAdmin, isDefaultAdmin } from './bind.ts';
 import type { Control } from './control.ts';
@@ -30,10 +30,15 @@ export async function openAdminOf(settings: SupervisorSettings, log: Logger): Pr
   try {
     return await openAdmin(admin, { metrics });
   } catch (error) {
-    if (!isDefaultAdmin(admin) || metrics) throw error;
+    const isTaken = error instanceof ChaosError && codeOf(error.cause) === 'EADDRINUSE';
+    if (!isTaken || !isDefaultAdmin(admin) || metrics) throw error;
     log.warn({ why: messageOf(error) }, 'no admin address for this one; give it one with --admin');
     return null;
   }
+}
+
+function codeOf(cause: unknown): string | undefined {
+  return (cause as NodeJS.ErrnoException | undefined)?.code;
 }
 
 /**

@@ -57,6 +57,7 @@ async function isLeftOver(address: AdminAddress): Promise<boolean> {
     const pid = isRecord(body) && typeof body['pid'] === 'number' ? ` (pid ${body['pid']})` : '';
     throw new ChaosError('usage', `a supervisor${pid} runs already, steered at ${shownAddress(address)}`, {
       hint: 'chaos serve --status, --reload and --stop steer it; a second one needs an address of its own: --admin.',
+      cause: Object.assign(new Error('the address is taken'), { code: 'EADDRINUSE' }),
     });
   } catch (error) {
     if (error instanceof ChaosError) throw error;

@@ -33,7 +33,7 @@ export const TRAFFIC_ROWS = {
     section: 'Connections',
     kind: wholeNumber({ min: 1, max: 1024 }),
     help: 'connections on their way to one worker at a time',
-    fallback: { input: 1, because: 'a hung worker can swallow no more' },
+    fallback: { input: 8, because: 'even turns in a burst; a hung worker holds no more' },
   }),
   spread: row({
     section: 'Connections',

@@ -55,7 +55,7 @@ export interface ServiceOptions {
   readonly stickyHold?: Duration;
   /** Connections that wait in the primary for a worker, 0 to 1,000,000; more are closed. Default: 4096. */
   readonly waitingMax?: number;
-  /** Connections on their way to one worker at a time, 1 to 1024. Default: 1. */
+  /** Connections on their way to one worker at a time, 1 to 1024. Default: 8. */
   readonly handsMax?: number;
   /** After a mass death nobody gets more than a fair share for this long, 0 to 60 s. Default: 500 ms. */
   readonly spread?: Duration;

@@ -8,9 +8,8 @@ const WITHDRAWN_MAX = 1024;
 /** A new connection: to the worker whose turn it is, or into the queue, or away if that is full. */
 export function accept(draft: Draft, connection: Connection): void {
   const { waiting, config } = draft.state;
-  // Who came first is served first, unless its own slot is what it waits for.
-  const isFirst = waiting.length === 0 || isSticky(connection);
-  const target = isFirst ? choose(draft, connection, waiting.length + 1) : null;
+  // Nobody is overtaken: those who wait could go to nobody, or they would have gone.
+  const target = choose(draft, connection, waiting.length + 1);
   if (target !== null) give(draft, target, connection);
   else if (waiting.length < config.waitingMax) draft.set({ waiting: [...waiting, connection] });
   else draft.say({ type: 'shed', connection: connection.id });

@@ -43,8 +43,3 @@ function delayForks(draft: Draft, failures: number): void {
   const delayMs = fullMs * (1 - jitter * draft.random());
   draft.set({ forkNotBeforeMs: Math.max(draft.state.forkNotBeforeMs, draft.nowMs + delayMs) });
 }
-
-/** A boot that succeeded closes the breaker at once, so that the rest can follow. */
-export function noteReady(draft: Draft, worker: WorkerState): void {
-  if (worker.generation === draft.state.generation) draft.set({ bootFailures: 0 });
-}

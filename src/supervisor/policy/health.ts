@@ -75,7 +75,7 @@ function takeBack(draft: Draft, id: number): void {
   if (worker === undefined) return;
   const isDue = (hand: Hand): boolean => draft.nowMs >= takenByMs(draft.state.config, worker, hand);
   if (!worker.hands.some(isDue)) return;
-  if (isAnswering(worker)) draft.update(id, { retire: worker.retire ?? 'deaf' });
+  if (!worker.suspect) draft.update(id, { retire: worker.retire ?? 'deaf' });
   withdraw(draft, worker, isDue);
 }
 
@@ -122,12 +122,8 @@ function drainedByMs({ drainMs }: PolicyConfig, { phase, sinceMs }: WorkerState)
   return phase === 'draining' ? sinceMs + drainMs : NEVER;
 }
 
-function takenByMs({ withdrawMs }: PolicyConfig, worker: WorkerState, { atMs }: Hand): number {
-  return atMs + (isAnswering(worker) ? withdrawMs * DEAF_WITHDRAWALS : withdrawMs);
-}
-
-function isAnswering({ suspect, phase }: WorkerState): boolean {
-  return !suspect && phase !== 'ending';
+function takenByMs({ withdrawMs }: PolicyConfig, { suspect }: WorkerState, { atMs }: Hand): number {
+  return atMs + (suspect ? withdrawMs : withdrawMs * DEAF_WITHDRAWALS);
 }
 
 function tooOldAtMs({ limits }: PolicyConfig, { readyAtMs, retire, limitShare }: WorkerState): number {

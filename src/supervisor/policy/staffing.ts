@@ -28,24 +28,24 @@ function fillSlots(draft: Draft): void {
   if (serving.length === config.workers) return;
   for (let slot = 1; slot <= config.workers; slot++) {
     if (serving.some((worker) => worker.slot === slot)) continue;
-    const standby = bestStandby(draft, slot);
+    const standby = standbyFor(draft, slot, () => true);
     if (standby !== undefined) serve(draft, standby, slot);
   }
 }
 
-/** The freshest one that is heard; an old generation or one to be retired is better than none. */
-function bestStandby(draft: Draft, slot: number): WorkerState | undefined {
-  let best: WorkerState | undefined;
-  for (const worker of draft.workers) {
-    if (worker.phase !== 'standby' || worker.suspect) continue;
-    if (worker.slot !== null && worker.slot !== slot) continue;
-    if (best === undefined || rankOf(draft, worker) > rankOf(draft, best)) best = worker;
-  }
-  return best;
-}
-
-function rankOf(draft: Draft, worker: WorkerState): number {
-  return isFresh(draft.state, worker) ? 1 : 0;
+/** One that is heard; an old generation or one to be retired is better than none. */
+function standbyFor(
+  draft: Draft,
+  slot: number,
+  isMeant: (worker: WorkerState) => boolean,
+): WorkerState | undefined {
+  return draft.workers.find(
+    (worker) =>
+      worker.phase === 'standby' &&
+      !worker.suspect &&
+      (worker.slot === null || worker.slot === slot) &&
+      isMeant(worker),
+  );
 }
 
 function serve(draft: Draft, worker: WorkerState, slot: number): void {
@@ -61,14 +61,9 @@ function isFresh(state: PolicyState, worker: WorkerState): boolean {
 /** A fresh standby takes the place of a worker that must go; so nobody's slot is ever empty for it. */
 function replaceOne(draft: Draft): void {
   for (const old of going(draft)) {
-    const fresh = draft.workers.find(
-      (worker) =>
-        worker.phase === 'standby' &&
-        !worker.suspect &&
-        isFresh(draft.state, worker) &&
-        (worker.slot === null || worker.slot === old.slot),
-    );
-    if (fresh === undefined || old.slot === null) continue;
+    if (old.slot === null) continue;
+    const fresh = standbyFor(draft, old.slot, (worker) => isFresh(draft.state, worker));
+    if (fresh === undefined) continue;
     // A reload waits for drains, so that a standby is left for those who die meanwhile.
     const draining = draft.workers.filter((worker) => worker.phase === 'draining').length;
     if (old.retire === null && draining >= draft.state.config.surge) return;
@@ -93,18 +88,10 @@ function dropSurplus(draft: Draft): void {
   const fresh = standbys.filter((worker) => isFresh(draft.state, worker));
   const stale = standbys.filter((worker) => !isFresh(draft.state, worker));
   // Kept until a fresh one is up: a death in between is still replaced at once.
-  const kept = fresh.length > 0 || hasSwapped(draft) ? 0 : wanted;
+  const kept = fresh.length > 0 ? 0 : wanted;
   for (const worker of stale.slice(kept)) drain(draft, worker, worker.retire ?? 'generation');
   if (isReplacing(draft)) return;
   for (const worker of fresh.slice(wanted)) drain(draft, worker, 'surplus');
-}
-
-/** Some slot already runs the wanted generation, so fresh ones do boot. */
-function hasSwapped({ state }: Draft): boolean {
-  return (
-    state.reloadFrom !== null &&
-    state.workers.some((worker) => worker.phase === 'serving' && isFresh(state, worker))
-  );
 }
 
 function isReplacing(draft: Draft): boolean {
@@ -146,10 +133,8 @@ function isShort(draft: Draft): boolean {
 function slotToFork(draft: Draft): number | undefined {
   const { config } = draft.state;
   for (let slot = 1; slot <= config.workers; slot++) {
-    const holders = draft.workers.filter(
-      (worker) => worker.slot === slot && worker.phase !== 'draining' && worker.phase !== 'ending',
-    );
-    if (!holders.some((worker) => isFresh(draft.state, worker))) return slot;
+    const isHeld = draft.workers.some((worker) => worker.slot === slot && isFresh(draft.state, worker));
+    if (!isHeld) return slot;
   }
   return undefined;
 }

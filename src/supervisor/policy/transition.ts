@@ -1,7 +1,7 @@
 import { accept, dispatch, nextSpreadMs, requeue, returned, taken } from './dispatch.ts';
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
-import { noteEnd, noteReady } from './failures.ts';
+import { noteEnd } from './failures.ts';
 import { forgive, hear, nextDeadlineMs, starve, watch } from './health.ts';
 import type { Event, PolicyConfig, PolicyState, Step, WorkerState } from './model.ts';
 import { staff } from './staffing.ts';
@@ -35,8 +35,7 @@ export function initialState(config: PolicyConfig, seed: number): PolicyState {
  * The whole policy: a pure function of what is known, what happened, and when (ms on any clock that only goes forward).
  * Commands are to be carried out in their order.
  */
-export function transition(state: PolicyState, event: Event, atMs: number): Step {
-  const nowMs = Math.max(state.atMs, atMs);
+export function transition(state: PolicyState, event: Event, nowMs: number): Step {
   const draft = new Draft(state, nowMs);
   const lateMs = nowMs - wakeAtMs(state);
   if (lateMs > AWAY_MS) forgive(draft);
@@ -129,7 +128,8 @@ function becomeReady(draft: Draft, worker: WorkerState): void {
   if (worker.phase !== 'booting') return;
   const { nowMs } = draft;
   draft.update(worker.id, { phase: 'standby', sinceMs: nowMs, readyAtMs: nowMs, heardAtMs: nowMs });
-  noteReady(draft, worker);
+  // A boot that succeeded closes the breaker at once, so that the rest can follow.
+  draft.set({ bootFailures: 0 });
 }
 
 function scale(draft: Draft, workers: number): void {

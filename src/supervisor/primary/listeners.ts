@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { ChaosError } from '../../base/errors.ts';
 import type { ListenQuery, SockName } from '../wire.cts';
 import { acceptRaw, type RawHandle } from './raw-handle.ts';
 
@@ -107,4 +108,14 @@ function keyOf({ address, port, addressType, index, fd }: ListenQuery): string {
   if (port < 0) return `path:${address ?? ''}`;
   const host = address ?? '*';
   return port === 0 ? `${host}:0#${index}/${addressType}` : `${host}:${port}`;
+}
+
+/** What the user is told of a first listen that failed. */
+export function listenFailure(error: ListenError, where: string): ChaosError {
+  const message = `cannot listen on ${where}: ${error.message}`;
+  const hint =
+    error.code === 'EADDRINUSE'
+      ? 'Something else listens there: end it, or choose another port with --port.'
+      : 'Choose a port above 1023, or an address of this machine.';
+  return new ChaosError('usage', message, { hint, cause: error });
 }

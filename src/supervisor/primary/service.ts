@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { ChaosError } from '../../base/errors.ts';
+import type { ChaosError } from '../../base/errors.ts';
 import type { Command, Event, PolicyState } from '../policy/model.ts';
 import { initialState, transition, wakeAtMs } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
@@ -7,7 +7,7 @@ import type { ToPrimary } from '../wire.cts';
 import type { BusHub } from './bus.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
-import { type ListenError, Listeners } from './listeners.ts';
+import { type ListenError, Listeners, listenFailure } from './listeners.ts';
 import { eventOf, listenerOf } from './messages.ts';
 import { nowMs } from './now.ts';
 import { Suspects } from './suspects.ts';
@@ -329,13 +329,4 @@ export class Service {
   #pidOf(id: number): number | null {
     return this.workers.get(id)?.pid ?? null;
   }
-}
-
-function listenFailure(error: ListenError, where: string): ChaosError {
-  const message = `cannot listen on ${where}: ${error.message}`;
-  const hint =
-    error.code === 'EADDRINUSE'
-      ? 'Something else listens there: end it, or choose another port with --port.'
-      : 'Choose a port above 1023, or an address of this machine.';
-  return new ChaosError('usage', message, { hint, cause: error });
 }

@@ -56,9 +56,12 @@ function peekCookie(
     socket.pause();
     handle.readStop?.();
     const head = Buffer.concat(chunks);
+    const slot = slotIn(head.toString('latin1'), wanted.name);
+    // Who has no cookie yet goes where there is room, and gets one there; what cannot be read goes by its address.
+    const isNew = slot === null && bytes > 0 && head[0] !== TLS_HANDSHAKE;
     done({
-      key: wanted.key,
-      slot: slotIn(head.toString('latin1'), wanted.name),
+      key: isNew ? null : wanted.key,
+      slot,
       headBase64: bytes > 0 ? head.toString('base64') : null,
       close: () => socket.destroy(),
     });

@@ -1,0 +1,80 @@
+// 1. One worker is SIGKILLed: how soon do N workers serve again, and what did it cost?
+import { list, medianOf, spread, sum, times, worstOf } from './figures.mjs';
+import { sleep } from './processes.mjs';
+import { capacityBackMs, failuresBy, outcomesOf, startTraffic, wasInFlight } from './traffic.mjs';
+
+const AT_LEAST_TIMES_SOONER = 10;
+const SETTLE_MS = 700;
+const BACK_MS = 3000;
+
+async function run(target, { isQuick }) {
+  const traffic = await startTraffic(target);
+  const kills = [];
+  for (let i = 0; i < (isQuick ? 1 : 3); i++) {
+    const victim = await traffic.victim();
+    kills.push({ atMs: await traffic.signal([victim], 'SIGKILL', true), victims: new Set([victim]) });
+    await sleep(SETTLE_MS);
+    // Who has lost a worker for good cannot be asked for the next kill.
+    if (!(await traffic.steady(BACK_MS))) break;
+    await sleep(300);
+  }
+  const rows = await traffic.stop();
+  const failures = failuresBy(
+    rows,
+    kills.map(({ atMs }) => atMs),
+  );
+  return kills.map((kill, i) => {
+    const beyond = failures[i].filter((row) => !wasInFlight(row, kill));
+    return {
+      backMs: capacityBackMs(rows, kill),
+      inFlight: failures[i].length - beyond.length,
+      beyond: outcomesOf(beyond),
+      beyondCount: beyond.length,
+    };
+  });
+}
+
+const backOf = (samples) => samples.map(({ backMs }) => backMs);
+const beyondOf = (samples) => {
+  const total = {};
+  for (const { beyond } of samples)
+    for (const [name, count] of Object.entries(beyond)) total[name] = (total[name] ?? 0) + count;
+  return total;
+};
+
+export const killOne = {
+  id: 'kill-one',
+  title: 'SIGKILL of one worker',
+  rounds: () => 2,
+  run,
+  head: [
+    'capacity back, times ours',
+    'back ms: median (worst)',
+    'failed, in flight',
+    'failed beyond',
+    'kills',
+  ],
+  row: (samples, ours) => [
+    times(ours && medianOf(backOf(ours)), medianOf(backOf(samples))),
+    spread(backOf(samples)),
+    spread(samples.map(({ inFlight }) => inFlight)),
+    list(beyondOf(samples)),
+    String(samples.length),
+  ],
+  demands(ours, peers) {
+    const best = Math.min(...peers.map((samples) => medianOf(backOf(samples))));
+    const ratio = best / medianOf(backOf(ours));
+    return [
+      {
+        text: `capacity back ≥ ${AT_LEAST_TIMES_SOONER} times sooner than the best peer`,
+        got: peers.length === 0 ? 'no peer was run' : `${ratio.toFixed(1)} times`,
+        holds: peers.length === 0 ? null : ratio >= AT_LEAST_TIMES_SOONER,
+      },
+      {
+        text: 'no request fails beyond those in flight on the killed worker',
+        got: `${list(beyondOf(ours))} (worst kill ${worstOf(ours.map(({ beyondCount }) => beyondCount))})`,
+        holds: sum(ours.map(({ beyondCount }) => beyondCount)) === 0,
+      },
+    ];
+  },
+};

@@ -1,0 +1,123 @@
+// 8. What does it cost? Ours against the plain cluster module, closed loop, paired rounds in ABBA order. All processes of the
+// server share one core and the generator has the other: what is compared is the work a request costs, primary included.
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { median } from './figures.mjs';
+import { cpuMsOf, marked, startChild } from './processes.mjs';
+import { startTarget } from './targets.mjs';
+
+const CONNECTIONS = 50;
+const MODES = [
+  { id: 'keep-alive', isFresh: false, least: 0.97 },
+  { id: 'a connection per request', isFresh: true, least: 0.9 },
+];
+/** Below this share of its core the server was not what limited the round. */
+const BUSY_LEAST = 0.9;
+
+function pin(pids, cpu) {
+  if (availableParallelism() < 2) return;
+  for (const pid of pids) {
+    try {
+      execFileSync('taskset', ['-a', '-p', '-c', String(cpu), String(pid)], { stdio: 'ignore' });
+    } catch {
+      // Without taskset the rounds are noisier, and still paired.
+    }
+  }
+}
+
+/** The other target idles meanwhile, on the generator's core, which has time to spare. */
+async function round(target, idle, { seconds, isFresh }) {
+  const pids = marked(target.mark);
+  pin(marked(idle.mark), 0);
+  pin(pids, 1);
+  const child = startChild('./closed-loop.cjs');
+  pin([child.pid], 0);
+  const before = cpuMsOf(pids);
+  child.send({ port: target.port, connections: CONNECTIONS, seconds, isFresh });
+  const [result] = await once(child, 'message');
+  if (child.exitCode === null) await once(child, 'exit');
+  return { ...result, serverBusy: (cpuMsOf(pids) - before) / (seconds * 1000) };
+}
+
+async function runMode(targets, mode, { isQuick, say }) {
+  const seconds = isQuick ? 0.8 : 1.4;
+  const pairs = [];
+  // One round each that counts for nothing: code is compiled in it.
+  await round(targets.ours, targets.refork, { ...mode, seconds: 0.7 });
+  await round(targets.refork, targets.ours, { ...mode, seconds: 0.7 });
+  for (let i = 0; i < (isQuick ? 2 : 8); i++) {
+    const order = i % 2 === 0 ? ['ours', 'refork'] : ['refork', 'ours'];
+    const pair = { mode: mode.id };
+    for (const name of order) {
+      pair[name] = await round(targets[name], targets[name === 'ours' ? 'refork' : 'ours'], {
+        ...mode,
+        seconds,
+      });
+    }
+    pairs.push({ ...pair, ratio: pair.ours.perSecond / pair.refork.perSecond });
+    say(`${mode.id}: ${pairs.at(-1).ratio.toFixed(3)}`);
+  }
+  return pairs;
+}
+
+async function run(_name, options) {
+  const targets = {};
+  try {
+    for (const name of ['ours', 'refork']) targets[name] = await startTarget(name);
+    const samples = [];
+    for (const mode of MODES) samples.push(...(await runMode(targets, mode, options)));
+    return samples;
+  } finally {
+    for (const target of Object.values(targets)) await target.stop();
+  }
+}
+
+const ofMode = (samples, mode) => samples.filter((sample) => sample.mode === mode);
+const medianBy = (samples, pick) => median(samples.map(pick));
+
+function cells(samples, { id, least }) {
+  const pairs = ofMode(samples, id);
+  const ratios = pairs.map(({ ratio }) => ratio);
+  const per = (name, key) => medianBy(pairs, (pair) => pair[name][key]);
+  return [
+    id,
+    `${median(ratios).toFixed(3)} (≥ ${least})`,
+    `${Math.min(...ratios).toFixed(3)}..${Math.max(...ratios).toFixed(3)}`,
+    String(Math.round(per('ours', 'perSecond'))),
+    String(Math.round(per('refork', 'perSecond'))),
+    `${(per('ours', 'serverBusy') * 100).toFixed(0)} %, ${(per('refork', 'serverBusy') * 100).toFixed(0)} %`,
+    `${(Math.max(per('ours', 'busy'), per('refork', 'busy')) * 100).toFixed(0)} %`,
+  ];
+}
+
+export const throughput = {
+  id: 'throughput',
+  title: 'Throughput, ours against the plain cluster module',
+  startsItself: true,
+  rounds: (name) => (name === 'ours' ? 1 : 0),
+  run,
+  head: [
+    'mode',
+    'ours / plain: median',
+    'range',
+    'ours req/s',
+    'plain req/s',
+    'server core busy: ours, plain',
+    'generator busy',
+  ],
+  rows: (samples) => MODES.map((mode) => cells(samples, mode)),
+  demands: (samples) =>
+    MODES.map(({ id, least }) => {
+      const pairs = ofMode(samples, id);
+      const ratio = medianBy(pairs, (pair) => pair.ratio);
+      const busy = Math.min(...pairs.flatMap(({ ours, refork }) => [ours.serverBusy, refork.serverBusy]));
+      const failed = pairs.reduce((total, { ours, refork }) => total + ours.failed + refork.failed, 0);
+      const isMeasured = (busy >= BUSY_LEAST || availableParallelism() < 2) && failed === 0;
+      return {
+        text: `throughput, ${id}: ≥ ${least} of the plain cluster module`,
+        got: `${ratio.toFixed(3)}${isMeasured ? '' : ` (server core ${(busy * 100).toFixed(0)} % busy, ${failed} failed: not measured)`}`,
+        holds: isMeasured ? ratio >= least : null,
+      };
+    }),
+};

@@ -1,0 +1,236 @@
+import type { Command, Event, PolicyState, Reason } from '../../supervisor/policy/model.ts';
+import type { Machine } from '../machine.ts';
+import type { Process } from '../process.ts';
+import { holds, violated } from '../violation.ts';
+import { FlowChecks } from './flow.ts';
+import { HealthChecks } from './health.ts';
+import { AWAY_MS, isFresh, Known, type Seen } from './known.ts';
+import { boundMs, ReloadChecks } from './reloads.ts';
+import { StaffChecks } from './staff.ts';
+
+/** For so long a look that found a worker starved excuses its silence. */
+const STARVED_MS = 400;
+
+/** All rules that must hold in every world, after every step and at the end. */
+export class Checks {
+  readonly #known: Known;
+  readonly #staff: StaffChecks;
+  readonly #health: HealthChecks;
+  readonly #flow: FlowChecks;
+  readonly #reloads: ReloadChecks;
+  #event: Event = { type: 'wake' };
+  #commands: Command[] = [];
+  /** Of the next fork. */
+  #generation = 1;
+  /** How many there shall be if the reload in progress is given up. */
+  #workersBefore = 0;
+
+  constructor(machine: Machine, state: PolicyState) {
+    this.#known = new Known(machine, state.config);
+    this.#staff = new StaffChecks(this.#known);
+    this.#health = new HealthChecks(this.#known);
+    this.#flow = new FlowChecks(this.#known);
+    this.#reloads = new ReloadChecks(this.#known);
+  }
+
+  before(event: Event, wakeMs: number, before: PolicyState): void {
+    const known = this.#known;
+    this.#event = event;
+    this.#commands = [];
+    known.lateMs = Math.max(0, known.nowMs - wakeMs - known.machine.world.nature.timerLateMs);
+    if (known.nowMs - wakeMs > AWAY_MS) known.awayAtMs = known.nowMs;
+    if (event.type === 'beats') for (const { worker } of event.beats) this.#heard(worker);
+    else if (event.type === 'ready' || event.type === 'taken') this.#heard(event.worker);
+    this.#staff.forks.before(event);
+    this.#health.before(event);
+    this.#flow.before(event, before);
+    this.#generation = before.generation;
+    if (event.type === 'exit' || event.type === 'fork-failed') {
+      const process = known.machine.processes[event.worker];
+      if (process !== undefined) this.#ended(process, null);
+    }
+    this.#note(event, before);
+  }
+
+  #heard(worker: number): void {
+    const process = this.#known.machine.processes[worker];
+    if (process !== undefined) process.heardAtMs = this.#known.nowMs;
+  }
+
+  #ended(process: Process, reason: Reason | null): void {
+    if (this.#staff.forks.ended(process, reason, this.#generation)) this.#reloads.bootFailed();
+  }
+
+  /** What the event itself tells. */
+  #note(event: Event, before: PolicyState): void {
+    const known = this.#known;
+    const { machine, nowMs } = known;
+    switch (event.type) {
+      case 'reload':
+        if (before.goal !== 'run') return;
+        known.config = event.config;
+        if (known.reloadSinceMs === null) this.#workersBefore = before.config.workers;
+        known.reloadSinceMs ??= nowMs;
+        return;
+      case 'scale':
+        known.config = { ...known.config, workers: event.workers };
+        this.#workersBefore = event.workers;
+        return;
+      case 'stop':
+      case 'force':
+        known.stopAtMs ??= nowMs;
+        if (event.type === 'force') known.isForced = true;
+        return;
+      case 'exit':
+      case 'fork-failed':
+        return machine.forget(event.worker);
+      case 'starved': {
+        const process = machine.processes[event.worker];
+        if (process !== undefined) process.excusedUntilMs = nowMs + STARVED_MS;
+        return;
+      }
+      case 'ready': {
+        const process = machine.processes[event.worker];
+        // One that is being killed said so too late.
+        if (process?.phase !== 'booting') return;
+        process.readyAtMs = nowMs;
+        process.phase = 'standby';
+        return this.#reloads.booted();
+      }
+      case 'listening':
+      case 'unlistened': {
+        const process = machine.processes[event.worker];
+        if (process !== undefined) process.told[event.listener as 'a' | 'b'] = event.type === 'listening';
+        return;
+      }
+      default:
+    }
+  }
+
+  command(command: Command, before: PolicyState, after: PolicyState): void {
+    const { machine } = this.#known;
+    this.#commands.push(command);
+    // A reload that is given up brings the old one back.
+    this.#known.config = after.config;
+    switch (command.type) {
+      case 'kill':
+      case 'drain': {
+        const process = machine.processes[command.worker];
+        if (process === undefined || process.isGone)
+          violated('unknown', `worker ${command.worker} is not there`);
+        this.#health.sentAway(process, command.reason, { event: this.#event, before, after });
+        this.#ended(process, command.reason);
+        return this.#staff.command(command, after);
+      }
+      case 'give': {
+        const process = machine.processes[command.worker];
+        if (process === undefined || process.isGone)
+          violated('unknown', `worker ${command.worker} is not there`);
+        return this.#flow.give(command, process, after);
+      }
+      case 'shed':
+        return this.#flow.shed(command.connection, before, this.#event);
+      case 'reloaded':
+      case 'reload-aborted':
+        this.#reloads.ended(command.type, after);
+        this.#generation = after.generation;
+        if (command.type === 'reload-aborted') {
+          const isAsBefore = after.config.workers === this.#workersBefore;
+          holds(
+            isAsBefore,
+            'reload-ends',
+            () => `given up, and ${after.config.workers} workers instead of ${this.#workersBefore}`,
+          );
+        }
+        return this.#staff.command(command, after);
+      case 'stopped':
+        holds(
+          !this.#known.hasStopped && after.workers.length === 0,
+          'stops',
+          () => 'stopped, with workers left',
+        );
+        this.#known.hasStopped = true;
+        return;
+      default:
+        return this.#staff.command(command, after);
+    }
+  }
+
+  after(event: Event, before: PolicyState, after: PolicyState): void {
+    const known = this.#known;
+    known.config = after.config;
+    const seen = { event, before, after, commands: this.#commands };
+    if (!isHotPath(seen)) this.#staff.after(seen);
+    this.#health.acted(seen);
+    this.#health.after(seen);
+    this.#flow.after(seen);
+    this.#reloads.after(seen);
+    const { stopAtMs } = known;
+    if (stopAtMs === null) return;
+    const isLate = known.nowMs > Math.max(stopAtMs, known.machine.troubledUntilMs) + boundMs.stop(known);
+    holds(
+      !isLate || after.goal === 'stopped',
+      'stops',
+      () => `${after.workers.length} workers are left ${known.nowMs - stopAtMs} ms after the stop`,
+    );
+    holds(after.goal !== 'stopped' || known.hasStopped, 'stops', () => 'stopped without saying so');
+  }
+
+  /** Whether all is as it should be when no trouble comes any more. */
+  isSettled(state: PolicyState): boolean {
+    return this.#unsettled(state) === null;
+  }
+
+  #unsettled(state: PolicyState): string | null {
+    const { config } = state;
+    const known = this.#known;
+    if (known.stopAtMs !== null) return state.goal === 'stopped' ? null : 'it has not stopped';
+    let serving = 0;
+    let standbys = 0;
+    for (const worker of state.workers) {
+      if (worker.phase === 'serving' && !worker.suspect) serving++;
+      if (worker.phase === 'standby' && isFresh(state, worker)) standbys++;
+      if (worker.phase === 'serving' && known.machine.processes[worker.id]?.mustGo === true)
+        return `worker ${worker.id} should be replaced`;
+    }
+    if (serving < config.workers) return `${serving} of ${config.workers} workers serve`;
+    if (standbys < config.standbys && !config.slotBound)
+      return `${standbys} of ${config.standbys} standbys wait`;
+    if (state.reloadFrom !== null) return 'a reload has not ended';
+    if (state.waiting.length > 0) return `${state.waiting.length} connections wait`;
+    return null;
+  }
+
+  /** Called as time goes on: once no trouble comes any more, all must be well again within the bound. */
+  time(state: PolicyState): void {
+    const known = this.#known;
+    const { troubledUntilMs } = known.machine;
+    if (known.nowMs <= troubledUntilMs || this.#wellAfterMs === troubledUntilMs) return;
+    const what = this.#unsettled(state);
+    if (what === null) this.#wellAfterMs = troubledUntilMs;
+    else {
+      const isLate = known.nowMs > troubledUntilMs + boundMs.whole(known);
+      holds(
+        !isLate,
+        'serves-again',
+        () => `${what}, ${known.nowMs - troubledUntilMs} ms after the last trouble`,
+      );
+    }
+  }
+
+  /** All was well after the trouble that ended then. */
+  #wellAfterMs = -1;
+
+  end(state: PolicyState): void {
+    this.#flow.audit(state);
+    const what = this.#unsettled(state);
+    holds(what === null, 'serves-again', () => `${what}, and nothing more will happen`);
+  }
+}
+
+/** Connections that came or were taken, and at most given: nobody's place has changed. */
+function isHotPath({ event: { type }, commands }: Seen): boolean {
+  if (type !== 'connection' && type !== 'taken' && type !== 'listening') return false;
+  for (const command of commands) if (command.type !== 'give') return false;
+  return true;
+}

@@ -1,0 +1,312 @@
+import type { Command, Connection, Event, PolicyState, WorkerState } from '../../supervisor/policy/model.ts';
+import type { Offered, Process } from '../process.ts';
+import { holds, violated } from '../violation.ts';
+import { type Known, type Seen, SLACK_MS } from './known.ts';
+
+/** Connections: none lost, none in two places, none given to whom it must not, none waiting for nothing. */
+export class FlowChecks {
+  readonly #known: Known;
+  #offered = 0;
+  #settled = 0;
+  /** A connection waits, and somebody could take it from this time on. */
+  #dueMs = Number.POSITIVE_INFINITY;
+  #dueWhy = '';
+  #lastSlot = 0;
+  /** Where clients with a key were served while all slots were there. */
+  readonly #homes = new Map<number, number>();
+  #homesOf = 0;
+
+  constructor(known: Known) {
+    this.#known = known;
+  }
+
+  before(event: Event, before: PolicyState): void {
+    const { nowMs, lateMs } = this.#known;
+    if (lateMs <= 0 && nowMs > this.#dueMs + SLACK_MS) violated('waits', this.#dueWhy);
+    if (event.type === 'connection') this.#offered++;
+    if (event.type !== 'taken') return;
+    const worker = before.workers.find(({ id }) => id === event.worker);
+    for (const id of event.ids) {
+      const isWithdrawn = worker?.withdrawn.includes(id) === true;
+      if (!isWithdrawn && worker?.hands.some((hand) => hand.connection.id === id)) this.#settled++;
+      // It was withdrawn, and nobody else has it yet: it is well where it is.
+      else if (isWithdrawn && before.waiting.some((connection) => connection.id === id)) this.#settled++;
+    }
+  }
+
+  shed(id: number, before: PolicyState, event: Event): void {
+    const connection = this.#connection(id);
+    holds(
+      connection.fate === 'waits' || connection.doubled,
+      'lost',
+      () => `connection ${id} is shed and is ${connection.fate}`,
+    );
+    const { stopAtMs, config } = this.#known;
+    holds(
+      stopAtMs !== null || (before.waiting.length >= config.waitingMax && event.type === 'connection'),
+      'lost',
+      () => `connection ${id} is shed while ${before.waiting.length} of ${config.waitingMax} wait`,
+    );
+    this.#settled++;
+  }
+
+  #connection(id: number): Offered {
+    return (
+      this.#known.machine.offered[id] ??
+      violated('unknown', `a command for connection ${id}, which never was`)
+    );
+  }
+
+  give(command: Extract<Command, { type: 'give' }>, process: Process, after: PolicyState): void {
+    const connection = this.#connection(command.connection);
+    const { nowMs, machine } = this.#known;
+    const what = (): string => `connection ${connection.id} is given to worker ${process.id}`;
+    holds(process.phase === 'serving', 'give-to', () => `${what()}, which is ${process.phase}`);
+    const isSuspect = after.workers.find(({ id }) => id === process.id)?.suspect === true;
+    holds(!isSuspect, 'give-to', () => `${what()}, which is a suspect`);
+    holds(
+      process.told[connection.listener],
+      'give-to',
+      () => `${what()}, which does not listen on ${connection.listener}`,
+    );
+    if (connection.doubled) return;
+    holds(
+      connection.fate === 'waits',
+      'two-places',
+      () =>
+        `${what()} and is ${connection.fate}${connection.taker === null ? '' : ` by worker ${connection.taker.id}`}`,
+    );
+    const last = connection.lastGivenTo;
+    if (last === null || last.isEnding || last.isDeaf || last.isMute) return;
+    const ageMs = nowMs - connection.lastGivenAtMs;
+    const canStillTake =
+      ageMs <= machine.world.nature.claimMs &&
+      last.channel.some((letter) => letter.connection === connection);
+    holds(!canStillTake, 'two-places', () => `${what()} while worker ${last.id} may still take it`);
+  }
+
+  after(seen: Seen): void {
+    const { after } = seen;
+    if (this.#homesOf !== after.config.workers) this.#moveHomes(after.config.workers);
+    let held = 0;
+    for (const { id, hands } of after.workers) {
+      held += hands.length;
+      if (hands.length > after.config.handsMax) violated('hands', `worker ${id} has ${hands.length} in hand`);
+    }
+    const counted = after.waiting.length + held + this.#settled;
+    if (counted !== this.#offered) {
+      violated('lost', `${this.#offered} connections came, ${counted} are accounted for`);
+    }
+    const [command] = seen.commands;
+    if (seen.event.type === 'connection' && seen.commands.length === 1 && command?.type === 'give') {
+      this.#turn(seen, command.worker, seen.event.connection);
+    }
+    for (const given of seen.commands) {
+      if (given.type !== 'give') continue;
+      const worker = after.workers.find(({ id }) => id === given.worker);
+      const connection = this.#connection(given.connection);
+      if (worker === undefined) continue;
+      if (connection.key !== null || connection.slot !== null) this.#atHome(seen, worker, connection);
+      else if (worker.hands.every(({ connection: { key, slot } }) => key === null && slot === null)) {
+        this.#share(seen, worker, connection);
+      }
+      this.#lastSlot = worker.slot ?? this.#lastSlot;
+    }
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    if (after.waiting.length > 0) this.#queue(seen);
+  }
+
+  /** Round robin: the next slot. Least connections: nobody has fewer. */
+  #turn({ before, after }: Seen, target: number, connection: Connection): void {
+    if (before.waiting.length > 0 || connection.key !== null || connection.slot !== null) return;
+    const { config } = after;
+    const able = before.workers.filter((worker) => isAble(worker, connection.listener, config.handsMax));
+    const chosen = able.find(({ id }) => id === target);
+    if (chosen === undefined || isScarce(after)) return;
+    const fewest = Math.min(...able.map(heldBy));
+    const alike =
+      config.balance === 'least-connections' ? able.filter((worker) => heldBy(worker) === fewest) : able;
+    const slots = alike.map((worker) => worker.slot ?? 0).sort((a, b) => a - b);
+    const next = slots.find((slot) => slot > this.#lastSlot) ?? slots[0];
+    holds(
+      chosen.slot === next,
+      'turn',
+      () => `connection ${connection.id} goes to slot ${chosen.slot}, and it was slot ${next}'s turn`,
+    );
+  }
+
+  /** After a mass death nobody gets more than a fair share for a while. */
+  #share({ after }: Seen, worker: WorkerState, connection: Offered): void {
+    const { config } = after;
+    const sinceMs = this.#sinceMs(worker, connection);
+    if (!isScarce(after) || this.#known.nowMs - sinceMs >= config.spreadMs) return;
+    // What has waited long enough goes to whoever is there, share or not.
+    const due = worker.hands.filter(
+      (hand) => hand.atMs === this.#known.nowMs && hand.atMs - hand.connection.sinceMs >= config.spreadMs,
+    );
+    const most = fairShare(after) + due.length;
+    holds(
+      heldBy(worker) <= most,
+      'share',
+      () => `worker ${worker.id} has ${heldBy(worker)} connections, ${most} is its share`,
+    );
+  }
+
+  #sinceMs(worker: WorkerState, { id, sinceMs }: Offered): number {
+    return worker.hands.find((hand) => hand.connection.id === id)?.connection.sinceMs ?? sinceMs;
+  }
+
+  /** A sticky client gets its own slot, or another when its own was away for long. */
+  #atHome({ after }: Seen, worker: WorkerState, connection: Offered): void {
+    const { config } = after;
+    const { slot } = worker;
+    if (slot === null) return;
+    const home = this.#homeOf(connection, config.workers);
+    const waitedMs = this.#known.nowMs - this.#sinceMs(worker, connection);
+    const isAllThere = inRotation(after, connection.listener) === config.workers;
+    if (home === null) {
+      if (!isAllThere || connection.key === null) return;
+      const before = this.#homes.get(-connection.key);
+      this.#homes.set(connection.key, slot);
+      const old = before === undefined ? null : { slot: before % 100, of: Math.floor(before / 100) };
+      const isMoved = old !== null && old.slot !== slot && old.slot <= config.workers && slot <= old.of;
+      holds(
+        !isMoved,
+        'sticky',
+        () =>
+          `a change from ${old?.of} to ${config.workers} workers moved a client from slot ${old?.slot} to ${slot}`,
+      );
+      return;
+    }
+    if (home === slot) return;
+    const isHomeThere = after.workers.some(
+      (other) => other.slot === home && isIn(other, connection.listener),
+    );
+    holds(
+      !isHomeThere,
+      'sticky',
+      () => `connection ${connection.id} goes to slot ${slot}, and its own slot ${home} serves`,
+    );
+    holds(
+      waitedMs >= config.stickyHoldMs - 1e-6,
+      'sticky',
+      () => `connection ${connection.id} goes to slot ${slot} instead of ${home} after ${waitedMs} ms`,
+    );
+  }
+
+  #homeOf({ key, slot }: Connection | Offered, workers: number): number | null {
+    if (slot !== null && slot <= workers) return slot;
+    return key === null ? null : (this.#homes.get(key) ?? null);
+  }
+
+  /** Slots come or go: only the clients of those move. Old homes are kept under the negative key. */
+  #moveHomes(workers: number): void {
+    for (const [key, slot] of Array.from(this.#homes)) {
+      if (key < 0) continue;
+      this.#homes.delete(key);
+      this.#homes.set(-key, slot + 100 * this.#homesOf);
+    }
+    this.#homesOf = workers;
+  }
+
+  #queue({ event, before, after }: Seen): void {
+    const { waiting, config } = after;
+    const isOverfull =
+      event.type === 'connection' &&
+      waiting.length > before.waiting.length &&
+      waiting.length > config.waitingMax;
+    if (isOverfull) violated('queue', `${waiting.length} connections wait, ${config.waitingMax} may`);
+    for (let at = 1; at < waiting.length; at++) {
+      const [a, b] = [waiting[at - 1], waiting[at]];
+      if (a !== undefined && b !== undefined && a.sinceMs > b.sinceMs) {
+        violated('queue', `connection ${a.id} waits before ${b.id}, which came before it`);
+      }
+    }
+    this.#waits(after);
+  }
+
+  /** Nothing waits that could go. */
+  #waits(after: PolicyState): void {
+    const { nowMs } = this.#known;
+    const { config } = after;
+    const isTight = isScarce(after);
+    const share = fairShare(after);
+    for (const connection of after.waiting.slice(0, 16)) {
+      const isSticky = connection.key !== null || connection.slot !== null;
+      const able = after.workers.filter((worker) => isAble(worker, connection.listener, config.handsMax));
+      let fromMs: number;
+      if (isSticky) {
+        const home = this.#homeOf(connection, config.workers);
+        const isHomeAble = able.some(({ slot }) => slot === home);
+        // To whom else it may go is the policy's affair, so all must be able.
+        const isAnyAble = able.length > 0 && able.length === inRotation(after, connection.listener);
+        if (!isHomeAble && !isAnyAble) continue;
+        fromMs = isHomeAble ? nowMs : connection.sinceMs + config.stickyHoldMs;
+      } else {
+        if (able.length === 0) continue;
+        const isUnderShare = able.some((worker) => heldBy(worker) < share);
+        fromMs = isTight && !isUnderShare ? connection.sinceMs + config.spreadMs : nowMs;
+      }
+      const why = (): string =>
+        `connection ${connection.id} waits since ${connection.sinceMs} ms, and worker ${able[0]?.id} could take it`;
+      holds(nowMs < fromMs - 1e-6, 'waits', why);
+      if (fromMs < this.#dueMs) {
+        this.#dueMs = fromMs;
+        this.#dueWhy = why();
+      }
+    }
+  }
+
+  /** Each connection that ever came is where it should be. */
+  audit(state: PolicyState): void {
+    const { machine } = this.#known;
+    const places = new Map<number, number>();
+    const note = (id: number): void => void places.set(id, (places.get(id) ?? 0) + 1);
+    for (const { id } of state.waiting) note(id);
+    for (const { hands } of state.workers) for (const { connection } of hands) note(connection.id);
+    for (const [id, count] of places)
+      holds(count === 1, 'two-places', () => `connection ${id} is in ${count} places`);
+    for (const { id, fate, doubled } of machine.offered) {
+      if (doubled) continue;
+      const isHere = places.has(id);
+      holds(
+        isHere === (fate === 'waits'),
+        'lost',
+        () => `connection ${id} ${fate}, and the policy ${isHere ? 'still has it' : 'has lost it'}`,
+      );
+    }
+  }
+}
+
+function isIn(worker: WorkerState, listener: string): boolean {
+  return worker.phase === 'serving' && !worker.suspect && worker.listeners.includes(listener);
+}
+
+function isAble(worker: WorkerState, listener: string, handsMax: number): boolean {
+  return isIn(worker, listener) && worker.hands.length < handsMax;
+}
+
+function inRotation(state: PolicyState, listener: string): number {
+  let count = 0;
+  for (const worker of state.workers) if (isIn(worker, listener)) count++;
+  return count;
+}
+
+/** Of all connections, for each worker. */
+function fairShare({ waiting, workers, config }: PolicyState): number {
+  let all = waiting.length;
+  for (const worker of workers) if (worker.phase === 'serving') all += heldBy(worker);
+  return Math.ceil(all / config.workers);
+}
+
+function heldBy(worker: WorkerState): number {
+  return worker.open + worker.hands.length;
+}
+
+/** So few serve that connections are shared out. */
+function isScarce({ config, workers }: PolicyState): boolean {
+  if (config.spreadMs === 0 || config.workers < 3) return false;
+  let serving = 0;
+  for (const worker of workers) if (worker.phase === 'serving') serving++;
+  return serving * 2 <= config.workers;
+}

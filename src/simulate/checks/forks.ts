@@ -1,0 +1,208 @@
+import type {
+  Backoff,
+  Command,
+  Event,
+  PolicyConfig,
+  PolicyState,
+  Reason,
+} from '../../supervisor/policy/model.ts';
+import type { Process } from '../process.ts';
+import { holds, violated } from '../violation.ts';
+import { isFresh, type Known, type Seen, SLACK_MS } from './known.ts';
+
+type Fork = Extract<Command, { readonly type: 'fork' }>;
+
+/** Ends that say nothing about whether the app works. */
+const HARMLESS: ReadonlySet<Reason | null> = new Set([
+  'surplus',
+  'stop',
+  'force',
+  'generation',
+  'requests',
+  'age',
+]);
+
+/** Forks: never too many, never too soon, never for nothing, and never too late. */
+export class ForkChecks {
+  readonly #known: Known;
+  #bootFailures = 0;
+  #earlyDeaths = 0;
+  #earlyDeathAtMs = Number.NEGATIVE_INFINITY;
+  /** What failed boots and early deaths each allow, with all jitter and with none. */
+  #boots = { notBeforeMs: 0, latestMs: 0 };
+  #deaths = { notBeforeMs: 0, latestMs: 0 };
+  /** Times of forks since something got ready or the user did something. */
+  #forkedAtMs: number[] = [];
+  /** Workers are missing, and only time stands against a fork. */
+  #dueMs = Number.POSITIVE_INFINITY;
+  #shares: number[] = [];
+  /** In this step. */
+  #hasForked = false;
+
+  constructor(known: Known) {
+    this.#known = known;
+  }
+
+  before(event: Event): void {
+    const { nowMs, lateMs } = this.#known;
+    if (lateMs <= 0 && nowMs > this.#dueMs + SLACK_MS) {
+      violated('idle-shortage', `workers are missing and nothing stood against a fork at ${this.#dueMs} ms`);
+    }
+    if (event.type === 'reload') {
+      this.#bootFailures = 0;
+      this.#earlyDeaths = 0;
+      this.#boots = { notBeforeMs: 0, latestMs: 0 };
+      this.#deaths = { notBeforeMs: 0, latestMs: 0 };
+      this.#forkedAtMs = [];
+    }
+    if (event.type === 'ready' && this.#known.machine.processes[event.worker]?.phase === 'booting') {
+      this.#forkedAtMs = [];
+      this.#bootFailures = 0;
+    }
+  }
+
+  /** A worker ends, of itself (null) or by command. @returns whether that is one more boot that failed */
+  ended(process: Process, reason: Reason | null, generation: number): boolean {
+    if (process.endReason !== null || HARMLESS.has(reason)) return false;
+    if (process.readyAtMs === null) return this.#bootFailed(process, generation);
+    this.#died(process);
+    return false;
+  }
+
+  #bootFailed(process: Process, generation: number): boolean {
+    if (process.generation !== generation) return false;
+    this.#bootFailures++;
+    this.#boots = later(this.#boots, this.#known.config.backoff, this.#bootFailures, this.#known.nowMs);
+    return true;
+  }
+
+  #died(process: Process): void {
+    const { nowMs, config } = this.#known;
+    const { backoff } = config;
+    if (nowMs - (process.servingAtMs ?? process.readyAtMs ?? nowMs) >= backoff.stableMs) return;
+    const isOver = nowMs - this.#earlyDeathAtMs > backoff.stableMs + backoff.capMs;
+    this.#earlyDeaths = isOver ? 1 : this.#earlyDeaths + 1;
+    this.#earlyDeathAtMs = nowMs;
+    const beyond = this.#earlyDeaths - backoff.free;
+    if (beyond > 0) this.#deaths = later(this.#deaths, backoff, beyond, nowMs);
+  }
+
+  /** The next fork is of another generation, of which no boot failed. */
+  reloadAborted(): void {
+    this.#bootFailures = 0;
+    this.#forkedAtMs = [];
+  }
+
+  fork(command: Fork, booting: number): void {
+    const { nowMs, config } = this.#known;
+    const { boots, deaths } = { boots: this.#boots, deaths: this.#deaths };
+    const soonestMs = Math.max(boots.notBeforeMs, deaths.notBeforeMs);
+    holds(
+      nowMs >= soonestMs - 1e-6,
+      'back-off',
+      () => `worker ${command.worker} is forked ${soonestMs - nowMs} ms before the back-off allows`,
+    );
+    const boundMax = this.#bootFailures > 0 ? 1 : config.bootsMax;
+    holds(
+      booting <= boundMax,
+      'boots-max',
+      () => `${booting} workers boot, ${boundMax} may (${this.#bootFailures} boots failed)`,
+    );
+    this.#hasForked = true;
+    this.#forkedAtMs.push(nowMs);
+    const recent = this.#forkedAtMs.filter((atMs) => atMs > nowMs - 10_000).length;
+    if (this.#bootFailures > 0 && recent === this.#forkedAtMs.length) {
+      const most = crashLoopForksMax(config);
+      holds(
+        recent <= most,
+        'fork-rate',
+        () => `${recent} forks within 10 s of a crash loop, at most ${most}`,
+      );
+    }
+  }
+
+  after({ after, before }: Seen): void {
+    const { nowMs, config } = this.#known;
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    if (after.workers === before.workers && after.config === before.config) {
+      if (after.atMs !== nowMs) return;
+    }
+    if (after.goal !== 'run') return;
+    let have = 0;
+    let booting = 0;
+    let slots = 0;
+    for (const worker of after.workers) {
+      if (worker.phase === 'booting') booting++;
+      if (worker.phase === 'serving') have++;
+      else if ((worker.phase === 'booting' || worker.phase === 'standby') && isFresh(after, worker)) have++;
+      if (worker.phase !== 'draining' && worker.phase !== 'ending' && worker.slot !== null) {
+        slots |= 1 << worker.slot;
+      }
+    }
+    const isShort = config.slotBound
+      ? slots !== (1 << (config.workers + 1)) - 2
+      : have < config.workers + config.standbys;
+    if (this.#hasForked && !config.slotBound) this.#isNeeded(after, have);
+    this.#hasForked = false;
+    if (after.workers.length >= config.workers + config.standbys + config.surge) return;
+    if (!isShort || booting >= (this.#bootFailures > 0 ? 1 : config.bootsMax)) return;
+    this.#dueMs = Math.max(this.#boots.latestMs, this.#deaths.latestMs);
+    if (nowMs >= this.#dueMs + 1e-6) {
+      violated('idle-shortage', `${have} workers of ${config.workers} + ${config.standbys}, and no fork`);
+    }
+  }
+
+  /** Nobody is forked who is not missed. */
+  #isNeeded(after: PolicyState, have: number): void {
+    const { workers, standbys } = after.config;
+    const isReplacing = after.workers.some((worker) => worker.phase === 'serving' && !isFresh(after, worker));
+    const wanted = workers + (isReplacing ? Math.max(1, standbys) : standbys);
+    holds(
+      have <= wanted,
+      'fork-for-nothing',
+      () => `${have} workers are there or on their way, ${wanted} are wanted`,
+    );
+  }
+
+  /** Each worker's share of the limits is its own. */
+  share(limitShare: number): void {
+    const { stagger } = this.#known.config.limits;
+    holds(
+      limitShare <= 1 && limitShare >= 1 - stagger - 1e-9,
+      'stagger',
+      () => `a worker got ${limitShare} of its limits, stagger is ${stagger}`,
+    );
+    this.#shares.push(limitShare);
+    holds(
+      stagger === 0 || this.#shares.length !== 4 || new Set(this.#shares).size > 1,
+      'stagger',
+      () => 'four workers got the same share of their limits: they would end together',
+    );
+  }
+}
+
+interface Window {
+  readonly notBeforeMs: number;
+  readonly latestMs: number;
+}
+
+function later(before: Window, backoff: Backoff, failures: number, nowMs: number): Window {
+  const { firstMs, capMs, jitter } = backoff;
+  const fullMs = Math.min(capMs, firstMs * 2 ** (failures - 1));
+  return {
+    notBeforeMs: Math.max(before.notBeforeMs, nowMs + fullMs * (1 - jitter)),
+    latestMs: Math.max(before.latestMs, nowMs + fullMs),
+  };
+}
+
+/** All that boot at first fail, then one at a time, each later than the one before by the back-off less all jitter. */
+export function crashLoopForksMax({ bootsMax, backoff }: PolicyConfig): number {
+  const { firstMs, capMs, jitter } = backoff;
+  let forks = bootsMax;
+  let atMs = 0;
+  for (let failures = bootsMax; atMs <= 10_000; failures++) {
+    atMs += Math.max(1, Math.min(capMs, firstMs * 2 ** Math.min(failures - 1, 30)) * (1 - jitter));
+    forks++;
+  }
+  return forks;
+}

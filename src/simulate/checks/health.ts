@@ -1,0 +1,264 @@
+import type { Event, PolicyState, Reason, WorkerState } from '../../supervisor/policy/model.ts';
+import type { Process } from '../process.ts';
+import { holds, violated } from '../violation.ts';
+import { isFresh, type Known, type Seen, SLACK_MS } from './known.ts';
+
+/** A deaf worker is noticed after so many times `withdrawMs`. */
+const DEAF_FACTOR = 5;
+
+/** A starved worker that is silent for so many `deadMs` is ended all the same. */
+const STARVED_DEADS_MAX = 5;
+
+/** Silence is noticed in time and never imagined, and nobody is sent away without a reason that is true. */
+export class HealthChecks {
+  readonly #known: Known;
+  /** The shortest life that any limit so far allowed. */
+  #ageMs = Number.POSITIVE_INFINITY;
+
+  constructor(known: Known) {
+    this.#known = known;
+  }
+
+  before(event: Event): void {
+    const { config, machine } = this.#known;
+    const { limits } = config;
+    if (limits.ageMs !== null) this.#ageMs = Math.min(this.#ageMs, limits.ageMs * (1 - limits.stagger));
+    if (event.type !== 'beats') return;
+    for (const beat of event.beats) {
+      const process = machine.processes[beat.worker];
+      if (process === undefined) continue;
+      const { faults } = process;
+      if (limits.rssBytes !== null && beat.rssBytes >= limits.rssBytes) gone(process, 'memory');
+      if (limits.heapShare !== null && beat.heapShare >= limits.heapShare) gone(process, 'heap');
+      if (limits.requests !== null && beat.requests >= limits.requests * (1 - limits.stagger)) {
+        faults.add('requests');
+        if (beat.requests >= limits.requests) process.mustGo = true;
+      }
+    }
+  }
+
+  /** A worker is drained or killed. */
+  sentAway(process: Process, reason: Reason, seen: Pick<Seen, 'event' | 'before' | 'after'>): void {
+    holds(
+      this.#isTrue(process, reason, seen),
+      'reason',
+      () =>
+        `worker ${process.id} (${process.phase}) is sent away as '${reason}', and that is not so: ${this.#truth(process)}`,
+    );
+    holds(
+      this.#isOnTime(process, reason),
+      'deadline',
+      () => `worker ${process.id} is sent away as '${reason}' too late: ${this.#truth(process)}`,
+    );
+  }
+
+  /** A deadline that has passed is not found by chance later on. */
+  #isOnTime(process: Process, reason: Reason): boolean {
+    const { nowMs, config, awayAtMs, lateMs } = this.#known;
+    const dueMs = {
+      hung: this.#deadAtMs(process, Math.max(process.heardAtMs, awayAtMs)),
+      'boot-deadline': Math.max(process.forkedAtMs, awayAtMs) + config.bootMs,
+      'drain-deadline': (process.drainedAtMs ?? nowMs) + config.drainMs,
+    }[reason as string];
+    return dueMs === undefined || nowMs <= dueMs + SLACK_MS + lateMs;
+  }
+
+  #truth(process: Process): string {
+    const { nowMs } = this.#known;
+    const silentMs = process.isCredited ? 0 : nowMs - process.heardAtMs;
+    const faults = [...process.faults].join(', ');
+    return `forked ${nowMs - process.forkedAtMs} ms ago, silent for ${silentMs} ms, ${process.isHung ? 'hung' : 'its loop turns'}${faults === '' ? '' : `, ${faults}`}`;
+  }
+
+  #isTrue(
+    process: Process,
+    reason: Reason,
+    { event, before, after }: Pick<Seen, 'event' | 'before' | 'after'>,
+  ): boolean {
+    const { config, nowMs, stopAtMs, isForced, awayAtMs } = this.#known;
+    const { phase } = process;
+    switch (reason) {
+      case 'hung':
+        return (
+          phase !== 'booting' &&
+          !process.isCredited &&
+          nowMs >= this.#deadAtMs(process, process.heardAtMs) - 1e-6 &&
+          this.#isSilent(process)
+        );
+      case 'boot-deadline':
+        return (
+          phase === 'booting' &&
+          process.saidReadyAtMs === null &&
+          nowMs - Math.max(process.forkedAtMs, awayAtMs) >= config.bootMs - 1e-6
+        );
+      case 'drain-deadline':
+        return phase === 'draining' && nowMs - (process.drainedAtMs ?? nowMs) >= config.drainMs - 1e-6;
+      case 'took-withdrawn':
+        return event.type === 'taken' && event.ids.some((id) => this.#isDoubled(id, process, before));
+      case 'age':
+        return process.readyAtMs !== null && nowMs - process.readyAtMs >= this.#ageMs - 1e-6;
+      case 'generation':
+        return process.generation < Math.max(before.wantedGeneration, after.wantedGeneration);
+      case 'surplus':
+        return (process.servesSlot ?? process.slot ?? 0) > config.workers || isSurplus(process, after);
+      case 'stop':
+        return stopAtMs !== null;
+      case 'force':
+        return isForced;
+      default:
+        return process.faults.has(reason);
+    }
+  }
+
+  /** It took what had been withdrawn from it, and another has that by now. */
+  #isDoubled(id: number, process: Process, before: PolicyState): boolean {
+    const worker = before.workers.find((candidate) => candidate.id === process.id);
+    const isWithdrawn = worker?.withdrawn.includes(id) === true;
+    const isDoubled = this.#known.machine.offered[id]?.doubled === true;
+    return isWithdrawn && isDoubled && before.waiting.every((connection) => connection.id !== id);
+  }
+
+  /** When it may and must be taken for dead, if it was last heard then. */
+  #deadAtMs({ excusedUntilMs }: Process, heardAtMs: number): number {
+    const { deadMs } = this.#known.config;
+    return Math.max(heardAtMs + deadMs, Math.min(excusedUntilMs, heardAtMs + deadMs * STARVED_DEADS_MAX));
+  }
+
+  #isSilent(process: Process): boolean {
+    return process.isHung || process.isEnding || process.isMute || this.#known.nowMs < process.flapUntilMs;
+  }
+
+  /** What the event itself must have come to. */
+  acted({ event, after, before }: Seen): void {
+    const find = (id: number): WorkerState | undefined => after.workers.find((worker) => worker.id === id);
+    const ignored = (id: number): never =>
+      violated('acted', `'${event.type}' of worker ${id} came to nothing`);
+    switch (event.type) {
+      case 'ready':
+        return this.#wasHeard(find(event.worker), null);
+      case 'beats':
+        for (const { worker, open } of event.beats) this.#wasHeard(find(worker), open);
+        return;
+      case 'taken': {
+        const process = this.#known.machine.processes[event.worker];
+        const worker = find(event.worker);
+        this.#wasHeard(worker, event.open);
+        if (worker === undefined || process === undefined || worker.phase === 'ending') return;
+        if (event.ids.some((id) => this.#isDoubled(id, process, before))) ignored(event.worker);
+        return;
+      }
+      case 'ipc-lost':
+      case 'ipc-flood':
+        if ((find(event.worker)?.phase ?? 'ending') !== 'ending') ignored(event.worker);
+        return;
+      case 'force':
+        for (const { id, phase } of after.workers) if (phase !== 'ending') ignored(id);
+        return;
+      default:
+    }
+  }
+
+  #wasHeard(worker: WorkerState | undefined, open: number | null): void {
+    if (worker === undefined || worker.phase === 'ending') return;
+    const isHeard = worker.heardAtMs >= this.#known.nowMs && !worker.suspect;
+    if (!isHeard || (open !== null && worker.open !== open)) {
+      violated('acted', `what worker ${worker.id} said of itself came to nothing`);
+    }
+  }
+
+  after({ event, after, before }: Seen): void {
+    if (event.type !== 'wake' && after.workers === before.workers) return;
+    const { machine } = this.#known;
+    for (const worker of after.workers) {
+      const process = machine.processes[worker.id];
+      if (process === undefined) continue;
+      if (worker.suspect && !process.isSuspect) this.#suspected(process);
+      process.isSuspect = worker.suspect;
+      if (event.type !== 'wake') continue;
+      this.#inTime(worker, process);
+      this.#withdrawsOnTime(worker, before);
+    }
+  }
+
+  #suspected(process: Process): void {
+    const { nowMs, config, awayAtMs, lateMs } = this.#known;
+    const silentMs = process.isCredited ? 0 : nowMs - process.heardAtMs;
+    holds(
+      silentMs >= config.suspectMs - 1e-6,
+      'suspect',
+      () =>
+        `worker ${process.id} is suspected after ${silentMs} ms of silence, suspectMs is ${config.suspectMs}`,
+    );
+    const { beatMs } = this.#known.machine.world.nature;
+    const sentAtMs = process.lastBeatMs(nowMs, beatMs);
+    const isUnread =
+      process.isBeating(nowMs) && sentAtMs > process.beatsFromMs && sentAtMs > nowMs - config.suspectMs;
+    holds(!isUnread, 'suspect', () => `worker ${process.id} is suspected while its beats lie unread`);
+    const dueMs = Math.max(process.heardAtMs, awayAtMs) + config.suspectMs;
+    holds(
+      nowMs <= dueMs + SLACK_MS + lateMs,
+      'suspect',
+      () => `worker ${process.id} is suspected ${nowMs - dueMs} ms too late`,
+    );
+  }
+
+  /** All deadlines that have passed were acted upon. */
+  #inTime(worker: WorkerState, process: Process): void {
+    const { nowMs, config, awayAtMs } = this.#known;
+    const silentMs = process.isCredited ? 0 : nowMs - Math.max(process.heardAtMs, awayAtMs);
+    const late = (what: string): never => violated('deadline', `worker ${worker.id} ${what}`);
+    const { phase } = worker;
+    if (phase === 'booting') {
+      if (nowMs - Math.max(process.forkedAtMs, awayAtMs) >= config.bootMs + 1e-6) late('boots for ever');
+    } else if (phase !== 'ending') {
+      const heardAtMs = Math.max(process.heardAtMs, awayAtMs);
+      if (!process.isCredited && nowMs >= this.#deadAtMs(process, heardAtMs) + 1e-6)
+        late(`was silent for ${silentMs} ms and is not ended`);
+      if (silentMs >= config.suspectMs + 1e-6 && !worker.suspect)
+        late(`was silent for ${silentMs} ms and is no suspect`);
+    }
+    if (phase === 'draining' && nowMs - (process.drainedAtMs ?? nowMs) >= config.drainMs + 1e-6)
+      late('drains for ever');
+    const { ageMs } = config.limits;
+    const isOld = ageMs !== null && process.readyAtMs !== null && nowMs - process.readyAtMs >= ageMs + 1e-6;
+    if (isOld && worker.retire === null && phase !== 'ending' && phase !== 'draining')
+      late('is beyond its age');
+    for (const { connection } of worker.hands) {
+      if (nowMs >= this.#takenByMs(worker, connection.id) + 1e-6)
+        late(`has not taken connection ${connection.id}`);
+    }
+  }
+
+  /** By when a worker must have taken a connection. */
+  #takenByMs({ suspect }: WorkerState, id: number): number {
+    const { config, awayAtMs, machine, nowMs } = this.#known;
+    const patienceMs = config.withdrawMs * (suspect ? 1 : DEAF_FACTOR);
+    return Math.max(machine.offered[id]?.lastGivenAtMs ?? nowMs, awayAtMs) + patienceMs;
+  }
+
+  /** What was taken back in this step was not overdue for long. */
+  #withdrawsOnTime({ id, hands, suspect, retire }: WorkerState, before: PolicyState): void {
+    const { nowMs, lateMs } = this.#known;
+    const was = before.workers.find((worker) => worker.id === id);
+    for (const { connection } of was?.hands ?? []) {
+      if (was === undefined || hands.some((hand) => hand.connection === connection)) continue;
+      if (!suspect && retire === null) violated('acted', `worker ${id} is deaf and not replaced`);
+      const isLate = nowMs > this.#takenByMs(was, connection.id) + SLACK_MS + lateMs;
+      if (isLate)
+        violated('deadline', `connection ${connection.id} is taken back from worker ${id} too late`);
+    }
+  }
+}
+
+function gone(process: Process, fault: Reason): void {
+  process.faults.add(fault);
+  process.mustGo = true;
+}
+
+/** A standby that nobody needs: enough others wait, and nobody is about to be replaced. */
+function isSurplus({ phase }: Process, after: PolicyState): boolean {
+  return (
+    phase === 'standby' &&
+    after.workers.every((worker) => worker.phase !== 'serving' || isFresh(after, worker))
+  );
+}

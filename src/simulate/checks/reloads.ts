@@ -1,0 +1,78 @@
+import type { PolicyState } from '../../supervisor/policy/model.ts';
+import { holds, violated } from '../violation.ts';
+import type { Known, Seen } from './known.ts';
+
+/** A boot under ordinary conditions, an exit, and what else adds up, generously. */
+const ORDINARY_MS = 1000;
+
+/** How long the policy may need once no trouble comes any more. */
+export const boundMs = {
+  /** All drain, then all are killed. */
+  stop: ({ config, machine }: Known): number => config.drainMs + machine.world.nature.exitMsMax + 100,
+  /**
+   * What hung is dead, what never gets ready is given up, and so is a reload to it; then, at worst one by one, each worker
+   * is replaced, and each drain runs into its deadline.
+   */
+  whole: ({ config, machine }: Known): number => {
+    const { deadMs, bootMs, backoff, drainMs, workers, standbys, reloadTries } = config;
+    const { bootMsMax, exitMsMax } = machine.world.nature;
+    const oneMs = bootMsMax + drainMs + exitMsMax;
+    return (
+      deadMs + (reloadTries + 2) * (bootMs + backoff.capMs) + (workers + standbys + 2) * oneMs + ORDINARY_MS
+    );
+  },
+} as const;
+
+/** A reload ends once, reloaded or aborted, and aborts only when the new generation fails. */
+export class ReloadChecks {
+  readonly #known: Known;
+  #failures = 0;
+
+  constructor(known: Known) {
+    this.#known = known;
+  }
+
+  after({ event, after }: Seen): void {
+    const { reloadSinceMs, nowMs, machine } = this.#known;
+    if (event.type === 'reload') this.#failures = 0;
+
+    if (after.goal !== 'run') return;
+    if ((after.reloadFrom !== null) !== (reloadSinceMs !== null)) {
+      violated(
+        'reload-ends',
+        reloadSinceMs === null ? 'a reload goes on that ended' : 'a reload is over untold',
+      );
+    }
+    if (reloadSinceMs === null) return;
+    const isLate = nowMs > Math.max(reloadSinceMs, machine.troubledUntilMs) + boundMs.whole(this.#known);
+    holds(!isLate, 'reload-ends', () => `a reload runs for ${nowMs - reloadSinceMs} ms`);
+  }
+
+  /** A worker got ready. */
+  booted(): void {
+    this.#failures = 0;
+  }
+
+  /** Counted before the policy sees it. */
+  bootFailed(): void {
+    this.#failures++;
+  }
+
+  ended(how: 'reloaded' | 'reload-aborted', after: PolicyState): void {
+    const known = this.#known;
+    holds(known.reloadSinceMs !== null, 'reload-ends', () => `${how}, and no reload was in progress`);
+    known.reloadSinceMs = null;
+    if (how === 'reloaded') {
+      const isWhole =
+        after.workers.every((worker) => worker.generation >= after.wantedGeneration) &&
+        after.workers.filter((worker) => worker.phase === 'serving').length >= after.config.workers;
+      holds(isWhole, 'reload-ends', () => 'reloaded, and old workers are left or some are missing');
+      return;
+    }
+    holds(
+      this.#failures >= known.config.reloadTries,
+      'reload-ends',
+      () => `a reload is given up after ${this.#failures} failed boots in a row`,
+    );
+  }
+}

@@ -1,0 +1,233 @@
+import { copyOfState, copyOfWorker } from '../supervisor/policy/copies.ts';
+import type { Command, Connection, Event, PolicyConfig, PolicyState } from '../supervisor/policy/model.ts';
+import { Checks } from './checks/checks.ts';
+import { deepFreeze } from './deep-freeze.ts';
+import type { PrimaryPort } from './item.ts';
+import type { Machine } from './machine.ts';
+import type { Policy } from './policy-port.ts';
+import { holds, Violation, violated } from './violation.ts';
+import type { Trouble } from './world.ts';
+
+type ReloadFate = Extract<Trouble, { readonly type: 'reload' }>['fate'];
+
+export interface PrimaryOptions {
+  /** Freeze every state, and compare it with its JSON. */
+  readonly isStrict: boolean;
+  readonly onStep?: (seen: {
+    readonly event: Event;
+    readonly commands: readonly Command[];
+    readonly atMs: number;
+  }) => void;
+}
+
+/** The primary: tells the policy what happened, and carries out what it commands, as `supervisor/primary` does. */
+export class Primary implements PrimaryPort {
+  state: PolicyState;
+  steps = 0;
+  #wakeMs: number | null = null;
+  awayFromMs = 0;
+  awayUntilMs = 0;
+  readonly #policy: Policy;
+  readonly #machine: Machine;
+  readonly #options: PrimaryOptions;
+  readonly #unread: Event[] = [];
+  /** The settings as the user knows them. */
+  #config: PolicyConfig;
+  readonly #reloads: ReloadFate[] = [];
+  readonly checks: Checks;
+
+  constructor(policy: Policy, machine: Machine, options: PrimaryOptions) {
+    this.#policy = policy;
+    this.#machine = machine;
+    this.#options = options;
+    this.state = policy.initialState(machine.world.config, machine.world.seed);
+    this.#config = machine.world.config;
+    this.checks = new Checks(machine, this.state);
+    if (options.isStrict) deepFreeze(this.state);
+  }
+
+  /** When the policy wants to be woken. */
+  get wakeMs(): number {
+    this.#wakeMs ??= this.#policy.wakeAtMs(this.state);
+    return this.#wakeMs;
+  }
+
+  get isAway(): boolean {
+    return this.#machine.nowMs < this.awayUntilMs;
+  }
+
+  goAway(forMs: number): void {
+    const { nowMs } = this.#machine;
+    if (this.isAway) this.awayUntilMs = Math.max(this.awayUntilMs, nowMs + forMs);
+    else {
+      this.awayFromMs = nowMs;
+      this.awayUntilMs = nowMs + forMs;
+    }
+    this.#machine.calendar.add(this.awayUntilMs, { type: 'back' });
+  }
+
+  /** The whole machine stood still: what was to bring the primary back comes later by as much. */
+  pauseFor(forMs: number): void {
+    const { nowMs } = this.#machine;
+    if (!this.isAway) this.awayFromMs = nowMs;
+    this.awayUntilMs = Math.max(this.awayUntilMs, nowMs) + forMs;
+    this.#machine.calendar.add(this.awayUntilMs, { type: 'back' });
+  }
+
+  reload(patch: Partial<PolicyConfig>, fate: ReloadFate): void {
+    const config = { ...this.#config, ...patch };
+    this.#reloads.push(fate);
+    this.deliver({ type: 'reload', config });
+  }
+
+  /** A connection that is accepted while the primary is away is accepted when it is back. */
+  offer(connection: Connection): void {
+    this.deliver({ type: 'connection', connection });
+  }
+
+  /** What lay unread comes first, in its order; timers after that. */
+  back(): void {
+    if (this.isAway) return;
+    const unread = this.#unread.splice(0);
+    const elided = this.#machine.pulse.recall(this.awayFromMs);
+    for (const event of unread) this.#step(event);
+    for (const beat of elided) this.#step({ type: 'beats', beats: [beat] });
+  }
+
+  deliver(event: Event): void {
+    if (event.type === 'scale') this.#config = { ...this.#config, workers: event.workers };
+    if (event.type === 'reload') this.#config = event.config;
+    if (this.isAway) this.#unread.push(event);
+    else this.#step(event);
+  }
+
+  wake(): void {
+    this.#step({ type: 'wake' });
+  }
+
+  fold(id: number, patch: { readonly heardAtMs?: number; readonly open?: number }): void {
+    const at = this.state.workers.findIndex((worker) => worker.id === id);
+    const before = this.state.workers[at];
+    if (before === undefined) return;
+    const workers = this.state.workers.slice();
+    workers[at] = Object.assign(copyOfWorker(before), patch);
+    this.state = Object.assign(copyOfState(this.state), { workers });
+    this.#wakeMs = null;
+    if (this.#options.isStrict) deepFreeze(this.state);
+  }
+
+  #step(happened: Event): void {
+    const { nowMs } = this.#machine;
+    const event = received(happened, nowMs);
+    const before = this.state;
+    this.checks.before(event, this.wakeMs, before);
+    const { state, commands } = this.#decide(before, event);
+    this.steps++;
+    this.state = state;
+    this.#wakeMs = null;
+    if (event.type === 'reload') this.#reloaded(state);
+    this.#options.onStep?.({ event, commands, atMs: nowMs });
+    for (const command of commands) {
+      this.checks.command(command, before, state);
+      this.#carryOut(command);
+    }
+    this.checks.after(event, before, state);
+    if (event.type === 'wake' && this.wakeMs <= nowMs) {
+      violated('wake', `woken at ${nowMs} ms, the policy wants to be woken at ${this.wakeMs} ms`);
+    }
+    this.#noted(event);
+  }
+
+  #decide(before: PolicyState, event: Event): ReturnType<Policy['transition']> {
+    try {
+      const step = this.#policy.transition(before, event, this.#machine.nowMs);
+      if (this.#options.isStrict) {
+        deepFreeze(step.state);
+        holds(
+          JSON.stringify(JSON.parse(JSON.stringify(step.state))) === JSON.stringify(step.state) &&
+            isPlain(step.state),
+          'json',
+          () => 'the state does not survive JSON',
+        );
+      }
+      return step;
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      violated('throws', `the policy threw: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  #reloaded({ goal, generation }: PolicyState): void {
+    const fate = this.#reloads.shift() ?? 'good';
+    if (goal === 'run' && fate !== 'good') this.#machine.badGenerations.set(generation, fate);
+  }
+
+  /** What the machine must know of what the primary has read. */
+  #noted(event: Event): void {
+    const machine = this.#machine;
+    switch (event.type) {
+      case 'reload':
+        for (const process of machine.live) machine.pulse.planNews(process);
+        return;
+      case 'beats':
+        for (const { worker } of event.beats) this.#heardOf(worker);
+        return;
+      case 'ready':
+      case 'taken':
+        return this.#heardOf(event.worker);
+      default:
+    }
+  }
+
+  #heardOf(worker: number): void {
+    const process = this.#machine.processes[worker];
+    if (process !== undefined) this.#machine.pulse.heard(process);
+  }
+
+  #carryOut(command: Command): void {
+    const machine = this.#machine;
+    switch (command.type) {
+      case 'fork':
+        return machine.fork(command.worker, command.slot, command.generation);
+      case 'drain': {
+        const process = machine.processes[command.worker];
+        return process && machine.drain(process);
+      }
+      case 'kill': {
+        const process = machine.processes[command.worker];
+        return process && machine.end(process);
+      }
+      case 'give': {
+        const process = machine.processes[command.worker];
+        const connection = machine.offered[command.connection];
+        return process && connection && machine.channels.give(process, connection);
+      }
+      case 'shed': {
+        const connection = machine.offered[command.connection];
+        if (connection) connection.fate = 'shed';
+        return;
+      }
+      case 'reload-aborted':
+        return machine.troubled(machine.nowMs);
+      case 'serve':
+      case 'reloaded':
+      case 'stopped':
+        return;
+    }
+  }
+}
+
+/** A beat counts from when it was read, a connection from when it was accepted. */
+function received(event: Event, nowMs: number): Event {
+  if (event.type === 'connection' && event.connection.sinceMs !== nowMs)
+    return { type: 'connection', connection: { ...event.connection, sinceMs: nowMs } };
+  if (event.type !== 'beats' || event.beats.every(({ atMs }) => atMs === nowMs)) return event;
+  return { type: 'beats', beats: event.beats.map((beat) => ({ ...beat, atMs: nowMs })) };
+}
+
+/** JSON makes null of what is not finite. */
+function isPlain(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return value !== undefined;
+  return Object.values(value).every(isPlain);
+}
