@@ -2,7 +2,8 @@
  * HTTP/2 while draining. A final GOAWAY refuses the requests that are under way at that moment, so RFC 9113 (6.8) asks
  * for a notice first, a GOAWAY that refuses nothing, and the final one a round trip later. Node stops reading from a
  * session that has sent a GOAWAY and has no open stream, so the notice goes out when a request has come, and that
- * request is held back from the app until the client has answered a ping: all it sent before it knew has arrived then.
+ * request is held back from the app until the client has answered two pings: an answer overtakes the requests that wait
+ * in the client for being sent, and the second answer comes after them.
  */
 import type { Http2Session, ServerHttp2Stream } from 'node:http2';
 import type { Channel } from './channel.cts';
@@ -40,7 +41,10 @@ function giveNotice(session: Http2Session, stream: ServerHttp2Stream, deliver: (
   };
   const timer = later.setTimeout(finish, HOLD_MAX_MS);
   session.goaway(NO_ERROR, LAST_STREAM_ID_MAX);
-  if (!session.ping(finish)) finish();
+  const ping = (then: () => void): void => {
+    if (session.destroyed || !session.ping(then)) finish();
+  };
+  ping(() => ping(finish));
 }
 
 const lastStreams = { closeAfterStreams };
