@@ -584,28 +584,47 @@ t.test('draining', async (t) => {
     }
   });
 
+  t.test('http2: the next request of a session is answered, and its last', async (t) => {
+    for (const kind of ['http2', 'h2c']) {
+      const rig = await start(t, kind);
+      const origin = `${kind === 'h2c' ? 'http' : 'https'}://127.0.0.1:${rig.port}`;
+      const session = http2.connect(origin, { rejectUnauthorized: false });
+      const lastIds: number[] = [];
+      session.on('goaway', (_, lastId) => lastIds.push(lastId));
+      await streamOf(session, '/');
+      await rig.drain(NEVER_MS);
+      const closed = once(session, 'close');
+      const answer = streamOf(session, '/slow');
+      let answered = false;
+      void answer.then(() => (answered = true));
+      await once(session, 'goaway');
+      t.equal(answered, false, 'GOAWAY comes before the answer');
+      t.same(await answer, { status: 200, text: 'slow' });
+      await closed;
+      t.ok(
+        lastIds.length > 0 && lastIds.every((id) => id === 3),
+        `${kind}: GOAWAY names it: ${lastIds.join()}`,
+      );
+      t.match(await rig.heard('exit'), { code: 0 });
+    }
+  });
+
   t.test(
-    'http2: the next request of a session is answered, after a notice that refuses nothing',
+    'http2: a session whose stream never falls silent is told, and cut off at the deadline only',
     async (t) => {
-      for (const kind of ['http2', 'h2c']) {
-        const rig = await start(t, kind);
-        const origin = `${kind === 'h2c' ? 'http' : 'https'}://127.0.0.1:${rig.port}`;
-        const session = http2.connect(origin, { rejectUnauthorized: false });
-        const lastIds: number[] = [];
-        session.on('goaway', (_, lastId) => lastIds.push(lastId));
-        await streamOf(session, '/');
-        await rig.drain(NEVER_MS);
-        const closed = once(session, 'close');
-        t.same(await streamOf(session, '/slow'), { status: 200, text: 'slow' });
-        await closed;
-        const [notice, ...finals] = lastIds;
-        t.equal(notice, 2 ** 31 - 1);
-        t.ok(
-          finals.length > 0 && finals.every((id) => id === 3),
-          `${kind}: ${finals.join()} is the last request taken`,
-        );
-        t.match(await rig.heard('exit'), { code: 0 });
-      }
+      const rig = await start(t, 'h2c');
+      const session = http2.connect(`http://127.0.0.1:${rig.port}`);
+      const stream = session.request({ ':path': '/endless' });
+      stream.on('error', () => {});
+      await once(stream, 'data');
+      const closed = once(session, 'close');
+      const gone = once(session, 'goaway');
+      await rig.drain(4000);
+      await gone;
+      await once(stream, 'data');
+      t.equal(rig.count('exit'), 0);
+      await closed;
+      t.match(await rig.heard('exit'), { code: 0 });
     },
   );
 

@@ -40,7 +40,7 @@ const counts = { taken: 0, requests: 0 };
 /** Set once a TLS socket could not be told to belong to an accepted one: then handshakes are never judged. */
 const links = { broken: false };
 
-/** While draining: may hold a new HTTP/2 stream back from the app, and delivers it later. */
+/** Set while draining: holds new HTTP/2 streams back from the app, and delivers them later. */
 const intercept: { stream: ((stream: ServerHttp2Stream, deliver: () => void) => void) | null } = {
   stream: null,
 };

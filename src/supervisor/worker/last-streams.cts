@@ -1,50 +1,43 @@
 /**
- * HTTP/2 while draining. A final GOAWAY refuses the requests that are under way at that moment, so RFC 9113 (6.8) asks
- * for a notice first, a GOAWAY that refuses nothing, and the final one a round trip later. Node stops reading from a
- * session that has sent a GOAWAY and has no open stream, so the notice goes out when a request has come, and that
- * request is held back from the app until the client has answered two pings: an answer overtakes the requests that wait
- * in the client for being sent, and the second answer comes after them.
+ * HTTP/2 while draining: the next requests of a session are its last. GOAWAY goes out between their arrival and their
+ * answers: a client that waits for an answer before it asks again has nothing under way then. A request that crosses
+ * GOAWAY is refused, and its client may send it again (RFC 9113, 6.8). The notice that the RFC suggests before it, a
+ * GOAWAY that refuses nothing yet, is not to be had: after any GOAWAY of Node's, nghttp2 takes no new stream.
  */
-import type { Http2Session, ServerHttp2Stream } from 'node:http2';
+import type { Http2Session } from 'node:http2';
 import type { Channel } from './channel.cts';
 import type { Connections } from './connections.cts';
 
 const { later } = require('./channel.cjs') as Channel;
 const { intercept } = require('./connections.cjs') as Connections;
 
-const NO_ERROR = 0;
-const LAST_STREAM_ID_MAX = 2 ** 31 - 1;
-/** A client that does not answer a ping for this long does not keep its request waiting. */
-const HOLD_MAX_MS = 1000;
+/** Requests that the app gets once GOAWAY is sent. */
+const held = new WeakMap<Http2Session, (() => void)[]>();
 
-const noticed = new WeakSet<Http2Session>();
-
-/** From now on the next request of each session makes it its last round trip. */
+/** From now on. Sessions without requests are left to `sweep`. */
 function closeAfterStreams(): void {
   intercept.stream = (stream, deliver) => {
     const { session } = stream;
-    if (!session || session.closed || noticed.has(session)) return deliver();
-    noticed.add(session);
-    giveNotice(session, stream, deliver);
+    if (!session || session.closed) return deliver();
+    const deliverLiving = (): void => {
+      // Given up by its client meanwhile: the app has not heard of it and need not.
+      if (!stream.destroyed) deliver();
+    };
+    const others = held.get(session);
+    if (others) others.push(deliverLiving);
+    else closeAfterThisTurn(session, deliverLiving);
   };
 }
 
-function giveNotice(session: Http2Session, stream: ServerHttp2Stream, deliver: () => void): void {
-  let done = false;
-  const finish = (): void => {
-    if (done) return;
-    done = true;
-    later.clearTimeout(timer);
+/** GOAWAY names the last request that was read: those of the same packet are not all read yet. */
+function closeAfterThisTurn(session: Http2Session, deliver: () => void): void {
+  const waiting = [deliver];
+  held.set(session, waiting);
+  later.setImmediate(() => {
+    // Streams that are open run to their end.
     if (!session.destroyed) session.close();
-    // Given up by its client meanwhile: node:http2 has no listeners for that yet, so neither has the app.
-    if (!stream.destroyed) deliver();
-  };
-  const timer = later.setTimeout(finish, HOLD_MAX_MS);
-  session.goaway(NO_ERROR, LAST_STREAM_ID_MAX);
-  const ping = (then: () => void): void => {
-    if (session.destroyed || !session.ping(then)) finish();
-  };
-  ping(() => ping(finish));
+    for (const deliverOne of waiting) deliverOne();
+  });
 }
 
 const lastStreams = { closeAfterStreams };
