@@ -28,7 +28,11 @@ export async function playInThreads(given: {
     new Promise((resolve, reject) => {
       const { from, seconds } = given;
       const workerData: JobData = { from, until, seconds, chunk: CHUNK, stride, index };
-      const thread = new Worker(new URL('../simulate/job.js', import.meta.url), { workerData });
+      const thread = new Worker(new URL('../simulate/job.js', import.meta.url), {
+        workerData,
+        // Worlds are short-lived garbage: with room for many of them, collecting it is cheap.
+        resourceLimits: { maxYoungGenerationSizeMb: 64 },
+      });
       threads.push(thread);
       thread.on('message', (report: JobReport) => {
         totals = addTotals(totals, report.totals);

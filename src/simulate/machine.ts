@@ -71,7 +71,8 @@ export class Machine {
       return;
     }
     this.live.push(process);
-    const bootMs = this.lasting(id, ASK.boot, nature.bootMsMin, nature.bootMsMax);
+    // No two at the very same moment, then or in their beats: which of them is first would be by chance.
+    const bootMs = this.lasting(id, ASK.boot, nature.bootMsMin, nature.bootMsMax) + (id % 256) / 4096;
     const takesMs = fate === 'slow' ? bootMs * (2 + Math.floor(hashed(seed, id, ASK.late) * 6)) : bootMs;
     if (fate === 'crash') this.calendar.add(this.nowMs + bootMs, { type: 'die', process });
     else if (fate !== 'never-ready') this.calendar.add(this.nowMs + takesMs, { type: 'booted', process });
@@ -113,7 +114,12 @@ export class Machine {
   }
 
   listen(process: Process): void {
-    if (!process.isRunning || process.isMute || process.listens.b) return;
+    if (process.isEnding || process.isMute || process.listens.b) return;
+    if (process.isHung) {
+      if (process.hungUntilMs < BEATING_MS)
+        this.calendar.add(process.hungUntilMs + 1, { type: 'listen', process });
+      return;
+    }
     process.listens.b = true;
     this.primary.deliver({ type: 'listening', worker: process.id, listener: 'b' });
   }

@@ -27,13 +27,13 @@ const TROUBLES: readonly (readonly [weight: number, make: Make])[] = [
     }),
   ],
   [
-    4,
+    2,
     (dice, atMs, { workers, deadMs }) => ({
       type: 'starve',
       atMs,
       pick: dice.whole(0, 99),
       count: howMany(dice, workers),
-      forMs: dice.whole(300, 7 * deadMs),
+      forMs: dice.whole(300, 6 * deadMs),
     }),
   ],
   [
@@ -66,11 +66,11 @@ const TROUBLES: readonly (readonly [weight: number, make: Make])[] = [
   [3, (dice, atMs) => ({ type: 'flap', atMs, pick: dice.whole(0, 99), forMs: dice.whole(500, 4000) })],
   [
     4,
-    (dice, atMs, { workers }) => ({
+    (dice, atMs) => ({
       type: 'unlisten',
       atMs,
       pick: dice.whole(0, 99),
-      count: howMany(dice, workers),
+      count: dice.of(1, 99, 99),
       forMs: dice.whole(10, 2000),
     }),
   ],
@@ -126,7 +126,7 @@ function burst(dice: Dice, atMs: number, { balance }: PolicyConfig, { listeners 
     // The operating system balances, and the primary sees no connection.
     count: balance === 'none' ? 0 : dice.of(1, 4, 8, 8, 20),
     overMs: dice.of(0, 5, 50, 1000),
-    listener: listeners === 2 && dice.chance(0.4) ? 'b' : 'a',
+    listener: listeners === 2 && dice.chance(0.5) ? 'b' : 'a',
     sticky: dice.chance(0.6) ? 'no' : dice.of('key', 'cookie'),
     heldMs: dice.chance(0.15) ? dice.whole(2000, 30_000) : null,
   };

@@ -11,7 +11,7 @@ export function makeWorld(seed: number, seconds: number): World {
   const dice = new Dice(seed);
   const config = makeConfig(dice);
   const nature = makeNature(dice, config);
-  const hasStop = dice.chance(0.12);
+  const hasStop = dice.chance(0.15);
   const untilMs = Math.floor(seconds * 1000 * (hasStop ? dice.next() : TROUBLED_SHARE));
   const troubles: Trouble[] = [];
   for (let left = dice.whole(12, 28); left > 0; left--) {
@@ -23,6 +23,9 @@ export function makeWorld(seed: number, seconds: number): World {
     const how = dice.of('stop', 'stop', 'force', 'both');
     if (how !== 'force') troubles.push({ type: 'stop', atMs: untilMs });
     if (how !== 'stop') troubles.push({ type: 'force', atMs: untilMs + dice.whole(0, 500) });
+    // Some are on their way out by then.
+    const atMs = Math.max(0, untilMs - 200);
+    troubles.push({ type: 'stuck-drains', atMs, forMs: 200 }, { type: 'asked-to-retire', atMs, pick: 0 });
   }
   troubles.sort((a, b) => a.atMs - b.atMs);
   return { version: 1, seed, seconds, config, nature, troubles };
@@ -39,7 +42,7 @@ function makeConfig(dice: Dice): PolicyConfig {
   const suspectMs = dice.of(150, 250, 250, 400);
   const capMs = dice.of(500, 1000, 1700, 2000);
   return {
-    workers: dice.chance(0.6) ? dice.whole(2, 6) : dice.whole(2, 16),
+    workers: dice.chance(0.7) ? dice.whole(2, 6) : dice.whole(2, 16),
     standbys: slotBound ? 0 : dice.of(0, 1, 1, 1, 2),
     surge: dice.of(1, 1, 2),
     bootsMax: dice.of(1, 2, 2, 4, 8),
@@ -82,7 +85,7 @@ function makeNature(dice: Dice, { suspectMs, withdrawMs }: PolicyConfig): Nature
     takeMsMax: dice.of(1, 3, 10),
     exitMsMax: dice.of(2, 10),
     timerLateMs: dice.of(0, 0, 1, 2),
-    listeners: dice.of(1, 2),
+    listeners: dice.of(1, 1, 2),
     requestsPerSecond: 100,
     connectionMsMax: dice.of(20, 300, 2000),
   };

@@ -221,7 +221,7 @@ export class Primary implements PrimaryPort {
 function received(event: Event, nowMs: number): Event {
   if (event.type === 'connection' && event.connection.sinceMs !== nowMs)
     return { type: 'connection', connection: { ...event.connection, sinceMs: nowMs } };
-  if (event.type !== 'beats' || event.beats.every(({ atMs }) => atMs === nowMs)) return event;
+  if (event.type !== 'beats' || event.beats[0]?.atMs === nowMs) return event;
   return { type: 'beats', beats: event.beats.map((beat) => ({ ...beat, atMs: nowMs })) };
 }
 

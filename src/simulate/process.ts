@@ -131,11 +131,17 @@ export class Process {
   }
 
   lastBeatMs(nowMs: number, beatMs: number): number {
-    return this.beatsFromMs + Math.floor((nowMs - this.beatsFromMs) / beatMs) * beatMs;
+    return this.beatsFromMs + this.#beatsBy(nowMs, beatMs) * beatMs;
   }
 
   nextBeatMs(nowMs: number, beatMs: number): number {
-    return this.lastBeatMs(nowMs, beatMs) + beatMs;
+    return this.beatsFromMs + (this.#beatsBy(nowMs, beatMs) + 1) * beatMs;
+  }
+
+  /** How many beats it sent since the first; a quotient may be rounded down just below a whole number. */
+  #beatsBy(nowMs: number, beatMs: number): number {
+    const beats = Math.floor((nowMs - this.beatsFromMs) / beatMs);
+    return this.beatsFromMs + (beats + 1) * beatMs <= nowMs ? beats + 1 : beats;
   }
 
   rssBytes(nowMs: number): number {

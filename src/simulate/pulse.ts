@@ -134,10 +134,11 @@ export class Pulse {
       atMs = Math.min(atMs, process.saidReadyAtMs + enoughMs);
     }
     if (atMs === Number.POSITIVE_INFINITY) return;
-    const lastMs = process.lastBeatMs(Math.max(atMs, this.#machine.nowMs), beatMs);
-    // A beat before and one behind, should a sum of times have been rounded.
-    for (const beatAtMs of [lastMs, lastMs + beatMs, lastMs + 2 * beatMs]) {
+    // A beat before it and two behind, should a sum of times have been rounded.
+    let beatAtMs = process.lastBeatMs(Math.max(atMs, this.#machine.nowMs), beatMs);
+    for (let beats = 0; beats < 3; beats++) {
       if (beatAtMs > this.#machine.nowMs) this.note(process, beatAtMs);
+      beatAtMs = process.nextBeatMs(beatAtMs, beatMs);
     }
   }
 

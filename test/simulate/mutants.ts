@@ -90,7 +90,7 @@ export const MUTANTS: readonly Mutant[] = [
     'readyAtMs: nowMs, heardAtMs: nowMs',
     'readyAtMs: nowMs',
   ),
-  mutant('transition', 'a success closes the breaker', 'draft.set({ bootFailures: 0 });', ''),
+  mutant('transition', 'a success closes the breaker', 'draft.state.bootFailures = 0;', ''),
   mutant(
     'transition',
     'a scale survives a reload that is given up',
@@ -223,7 +223,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'staffing',
     'a slot is served by one',
-    'if (serving.some((worker) => worker.slot === slot))\n            continue;',
+    "if (draft.workers.some((worker) => worker.phase === 'serving' && worker.slot === slot))\n            continue;",
     '',
   ),
   mutant('staffing', 'a suspect takes no slot, and replaces nobody', '!worker.suspect &&\n', ''),
@@ -247,12 +247,17 @@ export const MUTANTS: readonly Mutant[] = [
     ', (worker) => isFresh(draft.state, worker))',
     ')',
   ),
-  mutant('staffing', 'a reload waits for drains', 'draining >= draft.state.config.surge', 'false'),
+  mutant(
+    'staffing',
+    'a reload waits for drains',
+    "countOf(draft, 'draining') >= draft.state.config.surge",
+    'false',
+  ),
   mutant(
     'staffing',
     'who has a reason of its own does not wait for drains',
-    'old.retire === null && draining',
-    'draining',
+    "old.retire === null && countOf(draft, 'draining')",
+    "countOf(draft, 'draining')",
   ),
   mutant(
     'staffing',
@@ -314,8 +319,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'staffing',
     'an id is never used again',
-    'nextWorkerId: id + 1',
-    'nextWorkerId: Math.max(1, ...draft.workers.map((worker) => worker.id + 1))',
+    'draft.state.nextWorkerId = id + 1',
+    'draft.state.nextWorkerId = Math.max(1, ...draft.workers.map((worker) => worker.id + 1))',
   ),
   // failures
   mutant('failures', 'what we want is no failure', ' || (reason !== null && INTENDED.has(reason))', ''),
@@ -424,7 +429,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'dispatch',
     'what was given waits no more',
-    'if (left.length !== waiting.length)\n        draft.set({ waiting: left });',
+    'if (left.length !== waiting.length)\n        draft.state.waiting = left;',
     '',
   ),
   mutant(
@@ -440,14 +445,7 @@ export const MUTANTS: readonly Mutant[] = [
     'hands: [...worker.hands, { connection',
     'hands: [{ connection',
   ),
-  mutant('dispatch', 'turns go on', 'draft.set({ cursor: worker.slot });', ';'),
-  mutant(
-    'dispatch',
-    'a taken connection is in hand no more',
-    '!ids.includes(id) || late.includes(id)',
-    'true',
-  ),
-  mutant('dispatch', 'taking tells how many are open', '        open,\n        hands', '        hands'),
+  mutant('dispatch', 'turns go on', 'draft.state.cursor = worker.slot;', ';'),
   mutant(
     'dispatch',
     'what was withdrawn and taken all the same is given to nobody else',
@@ -466,19 +464,53 @@ export const MUTANTS: readonly Mutant[] = [
     'waiting.length - left.length < late.length',
     'true',
   ),
-  mutant('dispatch', 'an answer is for the first of two gives', ' && !withdrawn.includes(id)', ''),
-  mutant('dispatch', 'a returned connection waits again', 'requeue(draft, worker.hands.filter(isBack));', ''),
   mutant(
     'dispatch',
-    'a returned connection is in hand no more',
-    'hands: worker.hands.filter((hand) => !isBack(hand)),',
+    'a taken connection is in hand no more',
+    'update(worker.id, { open, hands, withdrawn })',
+    'update(worker.id, { open, withdrawn })',
+  ),
+  mutant(
+    'dispatch',
+    'taking tells how many are open',
+    'update(worker.id, { open, hands, withdrawn })',
+    'update(worker.id, { hands, withdrawn })',
+  ),
+  mutant(
+    'dispatch',
+    'a withdrawal that was taken is settled',
+    'update(worker.id, { open, hands, withdrawn })',
+    'update(worker.id, { open, hands })',
+  ),
+  mutant(
+    'dispatch',
+    'an answer is for the first of two gives',
+    'if (at === -1)',
+    'if (at === -1 || worker.hands.some((hand) => hand.connection.id === id))',
+  ),
+  mutant(
+    'dispatch',
+    'the second answer is for the second',
+    'late.push(...withdrawn.splice(at, 1))',
+    'late.push(id)',
+  ),
+  mutant(
+    'dispatch',
+    'a returned connection waits again',
+    'requeue(draft, worker.hands.filter(({ connection }) => own.includes(connection.id)));',
     '',
   ),
   mutant(
     'dispatch',
-    'an answered withdrawal is settled',
-    'withdrawn: withdrawn.filter((id) => !ids.includes(id)),',
-    '',
+    'a returned connection is in hand no more',
+    'update(worker.id, { hands, withdrawn })',
+    'update(worker.id, { withdrawn })',
+  ),
+  mutant(
+    'dispatch',
+    'a withdrawal that came back is settled',
+    'update(worker.id, { hands, withdrawn })',
+    'update(worker.id, { hands })',
   ),
   mutant('dispatch', 'a withdrawn connection waits again', 'requeue(draft, back);', ';'),
   mutant(
@@ -593,18 +625,13 @@ export const MUTANTS: readonly Mutant[] = [
     'state.config.stickyHoldMs',
   ),
   // draft
-  mutant(
-    'draft',
-    'the state that came in is not written to',
-    'this.state.workers.slice()',
-    'this.state.workers',
-  ),
+  mutant('draft', 'the state that came in is not written to', 'workers.slice()', 'workers'),
   mutant(
     'draft',
     'a record that came in is not written to',
     'Object.assign(copyOfWorker(before), patch)',
     'Object.assign(before, patch)',
   ),
-  mutant('draft', 'draws differ', 'this.set({ random: next });', ''),
+  mutant('draft', 'draws differ', 'this.state.random = next;', ''),
   mutant('draft', 'time is noted', 'this.state.atMs = nowMs;', ''),
 ];

@@ -160,7 +160,7 @@ export class Checks {
     const known = this.#known;
     known.config = after.config;
     const seen = { event, before, after, commands: this.#commands };
-    if (!isHotPath(seen)) this.#staff.after(seen);
+    if (!isQuiet(seen)) this.#staff.after(seen);
     this.#health.acted(seen);
     this.#health.after(seen);
     this.#flow.after(seen);
@@ -228,9 +228,11 @@ export class Checks {
   }
 }
 
-/** Connections that came or were taken, and at most given: nobody's place has changed. */
-function isHotPath({ event: { type }, commands }: Seen): boolean {
-  if (type !== 'connection' && type !== 'taken' && type !== 'listening') return false;
+/** After which nobody can have changed its place, unless a command says so. */
+const QUIET: ReadonlySet<Event['type']> = new Set(['connection', 'taken', 'listening', 'beats', 'starved']);
+
+function isQuiet({ event: { type }, commands }: Seen): boolean {
+  if (!QUIET.has(type)) return false;
   for (const command of commands) if (command.type !== 'give') return false;
   return true;
 }

@@ -2,6 +2,7 @@ import type { Command, Connection, Event, PolicyState, WorkerState } from '../..
 import type { Offered, Process } from '../process.ts';
 import { holds, violated } from '../violation.ts';
 import { type Known, type Seen, SLACK_MS } from './known.ts';
+import { acceptedAtMs, inRotation, isIn, StickyChecks } from './sticky.ts';
 
 /** Connections: none lost, none in two places, none given to whom it must not, none waiting for nothing. */
 export class FlowChecks {
@@ -12,12 +13,11 @@ export class FlowChecks {
   #dueMs = Number.POSITIVE_INFINITY;
   #dueWhy = '';
   #lastSlot = 0;
-  /** Where clients with a key were served while all slots were there. */
-  readonly #homes = new Map<number, number>();
-  #homesOf = 0;
+  readonly #sticky: StickyChecks;
 
   constructor(known: Known) {
     this.#known = known;
+    this.#sticky = new StickyChecks(known);
   }
 
   before(event: Event, before: PolicyState): void {
@@ -87,7 +87,7 @@ export class FlowChecks {
 
   after(seen: Seen): void {
     const { after } = seen;
-    if (this.#homesOf !== after.config.workers) this.#moveHomes(after.config.workers);
+    this.#sticky.slots(after.config.workers);
     let held = 0;
     for (const { id, hands } of after.workers) {
       held += hands.length;
@@ -106,7 +106,7 @@ export class FlowChecks {
       const worker = after.workers.find(({ id }) => id === given.worker);
       const connection = this.#connection(given.connection);
       if (worker === undefined) continue;
-      if (connection.key !== null || connection.slot !== null) this.#atHome(seen, worker, connection);
+      if (connection.key !== null || connection.slot !== null) this.#sticky.given(seen, worker, connection);
       else if (worker.hands.every(({ connection: { key, slot } }) => key === null && slot === null)) {
         this.#share(seen, worker, connection);
       }
@@ -119,26 +119,33 @@ export class FlowChecks {
   /** Round robin: the next slot. Least connections: nobody has fewer. */
   #turn({ before, after }: Seen, target: number, connection: Connection): void {
     if (before.waiting.length > 0 || connection.key !== null || connection.slot !== null) return;
-    const { config } = after;
-    const able = before.workers.filter((worker) => isAble(worker, connection.listener, config.handsMax));
-    const chosen = able.find(({ id }) => id === target);
-    if (chosen === undefined || isScarce(after)) return;
-    const fewest = Math.min(...able.map(heldBy));
-    const alike =
-      config.balance === 'least-connections' ? able.filter((worker) => heldBy(worker) === fewest) : able;
-    const slots = alike.map((worker) => worker.slot ?? 0).sort((a, b) => a - b);
-    const next = slots.find((slot) => slot > this.#lastSlot) ?? slots[0];
-    holds(
-      chosen.slot === next,
+    if (isScarce(after)) return;
+    const { balance, handsMax } = after.config;
+    let next: WorkerState | null = null;
+    let chosen: WorkerState | null = null;
+    for (const worker of before.workers) {
+      if (!isAble(worker, connection.listener, handsMax)) continue;
+      if (worker.id === target) chosen = worker;
+      const byLoad = next === null || balance === 'round-robin' ? 0 : heldBy(worker) - heldBy(next);
+      if (next === null || byLoad < 0 || (byLoad === 0 && this.#isNearer(worker, next))) next = worker;
+    }
+    if (chosen === null || chosen === next) return;
+    violated(
       'turn',
-      () => `connection ${connection.id} goes to slot ${chosen.slot}, and it was slot ${next}'s turn`,
+      `connection ${connection.id} goes to slot ${chosen.slot}, and it was slot ${next?.slot}'s turn`,
     );
+  }
+
+  /** Its turn comes sooner, counted from the slot that had the last. */
+  #isNearer(a: WorkerState, b: WorkerState): boolean {
+    const away = ({ slot }: WorkerState): number => ((slot ?? 0) - this.#lastSlot + 999) % 1000;
+    return away(a) < away(b);
   }
 
   /** After a mass death nobody gets more than a fair share for a while. */
   #share({ after }: Seen, worker: WorkerState, connection: Offered): void {
     const { config } = after;
-    const sinceMs = this.#sinceMs(worker, connection);
+    const sinceMs = acceptedAtMs(worker, connection);
     if (!isScarce(after) || this.#known.nowMs - sinceMs >= config.spreadMs) return;
     // What has waited long enough goes to whoever is there, share or not.
     const due = worker.hands.filter(
@@ -150,63 +157,6 @@ export class FlowChecks {
       'share',
       () => `worker ${worker.id} has ${heldBy(worker)} connections, ${most} is its share`,
     );
-  }
-
-  #sinceMs(worker: WorkerState, { id, sinceMs }: Offered): number {
-    return worker.hands.find((hand) => hand.connection.id === id)?.connection.sinceMs ?? sinceMs;
-  }
-
-  /** A sticky client gets its own slot, or another when its own was away for long. */
-  #atHome({ after }: Seen, worker: WorkerState, connection: Offered): void {
-    const { config } = after;
-    const { slot } = worker;
-    if (slot === null) return;
-    const home = this.#homeOf(connection, config.workers);
-    const waitedMs = this.#known.nowMs - this.#sinceMs(worker, connection);
-    const isAllThere = inRotation(after, connection.listener) === config.workers;
-    if (home === null) {
-      if (!isAllThere || connection.key === null) return;
-      const before = this.#homes.get(-connection.key);
-      this.#homes.set(connection.key, slot);
-      const old = before === undefined ? null : { slot: before % 100, of: Math.floor(before / 100) };
-      const isMoved = old !== null && old.slot !== slot && old.slot <= config.workers && slot <= old.of;
-      holds(
-        !isMoved,
-        'sticky',
-        () =>
-          `a change from ${old?.of} to ${config.workers} workers moved a client from slot ${old?.slot} to ${slot}`,
-      );
-      return;
-    }
-    if (home === slot) return;
-    const isHomeThere = after.workers.some(
-      (other) => other.slot === home && isIn(other, connection.listener),
-    );
-    holds(
-      !isHomeThere,
-      'sticky',
-      () => `connection ${connection.id} goes to slot ${slot}, and its own slot ${home} serves`,
-    );
-    holds(
-      waitedMs >= config.stickyHoldMs - 1e-6,
-      'sticky',
-      () => `connection ${connection.id} goes to slot ${slot} instead of ${home} after ${waitedMs} ms`,
-    );
-  }
-
-  #homeOf({ key, slot }: Connection | Offered, workers: number): number | null {
-    if (slot !== null && slot <= workers) return slot;
-    return key === null ? null : (this.#homes.get(key) ?? null);
-  }
-
-  /** Slots come or go: only the clients of those move. Old homes are kept under the negative key. */
-  #moveHomes(workers: number): void {
-    for (const [key, slot] of Array.from(this.#homes)) {
-      if (key < 0) continue;
-      this.#homes.delete(key);
-      this.#homes.set(-key, slot + 100 * this.#homesOf);
-    }
-    this.#homesOf = workers;
   }
 
   #queue({ event, before, after }: Seen): void {
@@ -231,12 +181,14 @@ export class FlowChecks {
     const { config } = after;
     const isTight = isScarce(after);
     const share = fairShare(after);
-    for (const connection of after.waiting.slice(0, 16)) {
+    for (let at = 0; at < Math.min(16, after.waiting.length); at++) {
+      const connection = after.waiting[at];
+      if (connection === undefined) continue;
       const isSticky = connection.key !== null || connection.slot !== null;
       const able = after.workers.filter((worker) => isAble(worker, connection.listener, config.handsMax));
       let fromMs: number;
       if (isSticky) {
-        const home = this.#homeOf(connection, config.workers);
+        const home = this.#sticky.homeOf(connection, config.workers);
         const isHomeAble = able.some(({ slot }) => slot === home);
         // To whom else it may go is the policy's affair, so all must be able.
         const isAnyAble = able.length > 0 && able.length === inRotation(after, connection.listener);
@@ -278,18 +230,8 @@ export class FlowChecks {
   }
 }
 
-function isIn(worker: WorkerState, listener: string): boolean {
-  return worker.phase === 'serving' && !worker.suspect && worker.listeners.includes(listener);
-}
-
 function isAble(worker: WorkerState, listener: string, handsMax: number): boolean {
   return isIn(worker, listener) && worker.hands.length < handsMax;
-}
-
-function inRotation(state: PolicyState, listener: string): number {
-  let count = 0;
-  for (const worker of state.workers) if (isIn(worker, listener)) count++;
-  return count;
 }
 
 /** Of all connections, for each worker. */

@@ -41,7 +41,7 @@ export class HealthChecks {
   sentAway(process: Process, reason: Reason, seen: Pick<Seen, 'event' | 'before' | 'after'>): void {
     holds(
       this.#isTrue(process, reason, seen),
-      'reason',
+      `reason-${reason}`,
       () =>
         `worker ${process.id} (${process.phase}) is sent away as '${reason}', and that is not so: ${this.#truth(process)}`,
     );
@@ -139,7 +139,10 @@ export class HealthChecks {
       case 'beats':
         for (const { worker, open } of event.beats) this.#wasHeard(find(worker), open);
         return;
+      case 'returned':
+        return this.#settled(event.worker, event.ids, before, after);
       case 'taken': {
+        this.#settled(event.worker, event.ids, before, after);
         const process = this.#known.machine.processes[event.worker];
         const worker = find(event.worker);
         this.#wasHeard(worker, event.open);
@@ -158,6 +161,15 @@ export class HealthChecks {
     }
   }
 
+  /** What was withdrawn and is answered is remembered no longer. */
+  #settled(id: number, ids: readonly number[], before: PolicyState, after: PolicyState): void {
+    const was = before.workers.find((worker) => worker.id === id)?.withdrawn ?? [];
+    const is = after.workers.find((worker) => worker.id === id)?.withdrawn ?? [];
+    if (ids.some((answered) => was.includes(answered)) && is.length >= was.length) {
+      violated('acted', `worker ${id} answered, and connections are still held to be withdrawn from it`);
+    }
+  }
+
   #wasHeard(worker: WorkerState | undefined, open: number | null): void {
     if (worker === undefined || worker.phase === 'ending') return;
     const isHeard = worker.heardAtMs >= this.#known.nowMs && !worker.suspect;
@@ -167,7 +179,7 @@ export class HealthChecks {
   }
 
   after({ event, after, before }: Seen): void {
-    if (event.type !== 'wake' && after.workers === before.workers) return;
+    if (event.type === 'connection' || event.type === 'listening') return;
     const { machine } = this.#known;
     for (const worker of after.workers) {
       const process = machine.processes[worker.id];

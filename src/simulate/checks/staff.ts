@@ -11,6 +11,8 @@ const LEAVES_NOBODY: ReadonlySet<Reason> = new Set(['surplus', 'stop', 'force'])
 export class StaffChecks {
   readonly forks: ForkChecks;
   readonly #known: Known;
+  /** In this step, a worker was replaced for nothing but its generation. */
+  #hasReplacedOld = false;
   /** Slots that drains of this step left. */
   #left: number[] = [];
   #served: { readonly id: number; readonly slot: number }[] = [];
@@ -118,11 +120,7 @@ export class StaffChecks {
     if (phase === 'serving' && !LEAVES_NOBODY.has(reason) && process.servesSlot !== null) {
       this.#left.push(process.servesSlot);
     }
-    holds(
-      this.#served.every((served) => served.id !== id),
-      'freshest',
-      () => `worker ${id} gets a slot and is drained at once`,
-    );
+
     if (phase === 'standby' && !LEAVES_NOBODY.has(reason)) {
       const standbys = after.workers.filter((worker) => worker.phase === 'standby');
       holds(
@@ -132,6 +130,7 @@ export class StaffChecks {
       );
     }
     if (phase === 'serving' && reason === 'generation') {
+      this.#hasReplacedOld = true;
       let draining = 0;
       for (const other of machine.known) if (!other.isGone && other.phase === 'draining') draining++;
       holds(
@@ -185,6 +184,7 @@ export class StaffChecks {
       );
     }
     if (after.goal === 'run') this.#standbys(after, slots, served);
+    this.#hasReplacedOld = false;
   }
 
   // oxlint-disable-next-line max-lines-per-function -- one rule after the other.
@@ -221,7 +221,7 @@ export class StaffChecks {
     );
     const staleMax = fresh > 0 ? 0 : config.standbys;
     holds(stale <= staleMax, 'surplus', () => `${stale} standbys that must go are kept`);
-    this.#urgent(after, served);
+    this.#urgent(after);
   }
 
   /** Who must go is replaced as soon as somebody can. */
@@ -248,18 +248,11 @@ export class StaffChecks {
   }
 
   /** Who has a reason of its own is replaced before who is merely old. */
-  #urgent(after: PolicyState, served: readonly { readonly id: number; readonly slot: number }[]): void {
-    if (served.length === 0 || after.config.slotBound) return;
-    const hasReplacedOld = this.#known.machine.known.some(
-      (process) =>
-        process.endReason === 'generation' &&
-        process.phase === 'draining' &&
-        process.drainedAtMs === this.#known.nowMs &&
-        process.servingAtMs !== null,
-    );
+  #urgent(after: PolicyState): void {
+    if (after.config.slotBound) return;
     const urgent = after.workers.find((worker) => worker.phase === 'serving' && worker.retire !== null);
     holds(
-      !hasReplacedOld || urgent === undefined,
+      !this.#hasReplacedOld || urgent === undefined,
       'urgency',
       () => `worker ${urgent?.id} must go (${urgent?.retire}), and one that is merely old was replaced`,
     );

@@ -11,7 +11,7 @@ export function accept(draft: Draft, connection: Connection): void {
   // Nobody is overtaken: those who wait could go to nobody, or they would have gone.
   const target = choose(draft, connection, waiting.length + 1);
   if (target !== null) give(draft, target, connection);
-  else if (waiting.length < config.waitingMax) draft.set({ waiting: [...waiting, connection] });
+  else if (waiting.length < config.waitingMax) draft.state.waiting = [...waiting, connection];
   else draft.say({ type: 'shed', connection: connection.id });
 }
 
@@ -29,7 +29,7 @@ export function dispatch(draft: Draft): void {
     // Without stickiness all on a listener are alike: none behind it finds a worker either.
     if (!isSticky(connection)) stuck.add(connection.listener);
   });
-  if (left.length !== waiting.length) draft.set({ waiting: left });
+  if (left.length !== waiting.length) draft.state.waiting = left;
 }
 
 function isSticky(connection: Connection): boolean {
@@ -38,39 +38,56 @@ function isSticky(connection: Connection): boolean {
 
 function give(draft: Draft, worker: WorkerState, connection: Connection): void {
   draft.update(worker.id, { hands: [...worker.hands, { connection, atMs: draft.nowMs }] });
-  if (worker.slot !== null) draft.set({ cursor: worker.slot });
+  if (worker.slot !== null) draft.state.cursor = worker.slot;
   draft.say({ type: 'give', worker: worker.id, connection: connection.id });
 }
 
-/**
- * The worker took these over: they are its own from now on. It answers in the order in which it was given, so what was
- * withdrawn and given to it once more is answered for the first time.
- */
+/** The worker took these over: they are its own from now on. */
 export function taken(draft: Draft, worker: WorkerState, ids: readonly number[], open: number): void {
-  const late = ids.filter((id) => worker.withdrawn.includes(id));
-  draft.update(worker.id, {
-    open,
-    hands: worker.hands.filter(({ connection: { id } }) => !ids.includes(id) || late.includes(id)),
-    withdrawn: worker.withdrawn.filter((id) => !late.includes(id)),
-  });
+  const { late, own, withdrawn } = answers(worker, ids);
+  const hands = worker.hands.filter(({ connection }) => !own.includes(connection.id));
+  draft.update(worker.id, { open, hands, withdrawn });
   if (late.length === 0) return;
   // Withdrawn, and nobody else has it yet: then it is well where it is.
   const { waiting } = draft.state;
   const left = waiting.filter(({ id }) => !late.includes(id));
-  draft.set({ waiting: left });
+  draft.state.waiting = left;
   // Else it and another read from one socket now. Rare (it stopped between its check and its answer), and never harmless.
   if (waiting.length - left.length < late.length) kill(draft, worker, 'took-withdrawn');
 }
 
 /** The worker dropped these unread: it came to them too late, or the channel refused them. */
 export function returned(draft: Draft, worker: WorkerState, ids: readonly number[]): void {
-  const { withdrawn } = worker;
-  const isBack = ({ connection: { id } }: Hand): boolean => ids.includes(id) && !withdrawn.includes(id);
-  requeue(draft, worker.hands.filter(isBack));
-  draft.update(worker.id, {
-    hands: worker.hands.filter((hand) => !isBack(hand)),
-    withdrawn: withdrawn.filter((id) => !ids.includes(id)),
-  });
+  const { own, withdrawn } = answers(worker, ids);
+  requeue(
+    draft,
+    worker.hands.filter(({ connection }) => own.includes(connection.id)),
+  );
+  const hands = worker.hands.filter(({ connection }) => !own.includes(connection.id));
+  draft.update(worker.id, { hands, withdrawn });
+}
+
+/**
+ * A worker answers in the order in which it was given. So if a connection was withdrawn from it and given to it once more,
+ * the first answer is for what was withdrawn.
+ */
+function answers(
+  worker: WorkerState,
+  ids: readonly number[],
+): {
+  readonly late: readonly number[];
+  readonly own: readonly number[];
+  readonly withdrawn: readonly number[];
+} {
+  const withdrawn = [...worker.withdrawn];
+  const late: number[] = [];
+  const own: number[] = [];
+  for (const id of ids) {
+    const at = withdrawn.indexOf(id);
+    if (at === -1) own.push(id);
+    else late.push(...withdrawn.splice(at, 1));
+  }
+  return { late, own, withdrawn };
 }
 
 /** Takes back connections that a worker has not taken; it will find them stale, or never look at them. */
@@ -88,7 +105,7 @@ export function withdraw(draft: Draft, worker: WorkerState, isMeant: (hand: Hand
 export function requeue(draft: Draft, hands: readonly Hand[]): void {
   if (hands.length === 0) return;
   const waiting = [...hands.map((hand) => hand.connection), ...draft.state.waiting];
-  draft.set({ waiting: waiting.sort((a, b) => a.sinceMs - b.sinceMs) });
+  draft.state.waiting = waiting.sort((a, b) => a.sinceMs - b.sinceMs);
 }
 
 /** `queued`: how many wait, this one included. */

@@ -33,16 +33,19 @@ export class Draft {
   }
 
   update(id: number, patch: Partial<WorkerState>): void {
-    const workers = this.state.workers.slice();
-    const at = workers.findIndex((worker) => worker.id === id);
-    const before = workers[at];
-    if (before === undefined) return;
-    workers[at] = Object.assign(copyOfWorker(before), patch);
-    this.set({ workers });
+    const { workers } = this.state;
+    for (let at = 0; at < workers.length; at++) {
+      const before = workers[at];
+      if (before?.id !== id) continue;
+      const changed = workers.slice();
+      changed[at] = Object.assign(copyOfWorker(before), patch);
+      this.state.workers = changed;
+      return;
+    }
   }
 
   remove(id: number): void {
-    this.set({ workers: this.state.workers.filter((worker) => worker.id !== id) });
+    this.state.workers = this.state.workers.filter((worker) => worker.id !== id);
   }
 
   say(command: Command): void {
@@ -52,7 +55,7 @@ export class Draft {
   /** A number in [0, 1) from the state's own stream. */
   random(): number {
     const [random, next] = mulberry32(this.state.random);
-    this.set({ random: next });
+    this.state.random = next;
     return random;
   }
 

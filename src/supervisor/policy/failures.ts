@@ -17,7 +17,7 @@ function noteBootFailure(draft: Draft, worker: WorkerState): void {
   // Of another generation than the next fork, it says nothing about that.
   if (worker.generation !== generation) return;
   const bootFailures = draft.state.bootFailures + 1;
-  draft.set({ bootFailures });
+  draft.state.bootFailures = bootFailures;
   delayForks(draft, bootFailures);
   if (reloadFrom === null || bootFailures < config.reloadTries) return;
   draft.set({ ...reloadFrom, reloadFrom: null, bootFailures: 0 });
@@ -32,7 +32,8 @@ function noteDeath(draft: Draft, beganAtMs: number): void {
   // A loop of deaths that is this slow needs no back-off.
   const isOver = draft.nowMs - earlyDeathAtMs > stableMs + capMs;
   const deaths = isOver ? 1 : earlyDeaths + 1;
-  draft.set({ earlyDeaths: deaths, earlyDeathAtMs: draft.nowMs });
+  draft.state.earlyDeaths = deaths;
+  draft.state.earlyDeathAtMs = draft.nowMs;
   if (deaths > free) delayForks(draft, deaths - free);
 }
 
@@ -41,5 +42,5 @@ function delayForks(draft: Draft, failures: number): void {
   const { firstMs, capMs, jitter } = draft.state.config.backoff;
   const fullMs = Math.min(capMs, firstMs * 2 ** Math.min(failures - 1, 30));
   const delayMs = fullMs * (1 - jitter * draft.random());
-  draft.set({ forkNotBeforeMs: Math.max(draft.state.forkNotBeforeMs, draft.nowMs + delayMs) });
+  draft.state.forkNotBeforeMs = Math.max(draft.state.forkNotBeforeMs, draft.nowMs + delayMs);
 }

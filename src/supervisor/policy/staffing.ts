@@ -1,6 +1,6 @@
 import type { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
-import type { PolicyState, WorkerState } from './model.ts';
+import type { Phase, PolicyState, WorkerState } from './model.ts';
 
 /** Fills vacant slots, replaces who must go, and forks what is missing: the same few steps after every event. */
 export function staff(draft: Draft): void {
@@ -23,11 +23,10 @@ function shrink(draft: Draft): void {
 }
 
 function fillSlots(draft: Draft): void {
-  const serving = draft.workers.filter((worker) => worker.phase === 'serving');
   const { config } = draft.state;
-  if (serving.length === config.workers) return;
+  if (countOf(draft, 'serving') === config.workers) return;
   for (let slot = 1; slot <= config.workers; slot++) {
-    if (serving.some((worker) => worker.slot === slot)) continue;
+    if (draft.workers.some((worker) => worker.phase === 'serving' && worker.slot === slot)) continue;
     const standby = standbyFor(draft, slot, () => true);
     if (standby !== undefined) serve(draft, standby, slot);
   }
@@ -60,13 +59,13 @@ function isFresh(state: PolicyState, worker: WorkerState): boolean {
 
 /** A fresh standby takes the place of a worker that must go; so nobody's slot is ever empty for it. */
 function replaceOne(draft: Draft): void {
+  if (!isReplacing(draft)) return;
   for (const old of going(draft)) {
     if (old.slot === null) continue;
     const fresh = standbyFor(draft, old.slot, (worker) => isFresh(draft.state, worker));
     if (fresh === undefined) continue;
     // A reload waits for drains, so that a standby is left for those who die meanwhile.
-    const draining = draft.workers.filter((worker) => worker.phase === 'draining').length;
-    if (old.retire === null && draining >= draft.state.config.surge) return;
+    if (old.retire === null && countOf(draft, 'draining') >= draft.state.config.surge) return;
     drain(draft, old, old.retire ?? 'generation');
     serve(draft, fresh, old.slot);
   }
@@ -85,6 +84,7 @@ function going(draft: Draft): readonly WorkerState[] {
 function dropSurplus(draft: Draft): void {
   const wanted = draft.state.config.standbys;
   const standbys = draft.workers.filter((worker) => worker.phase === 'standby');
+  if (standbys.length === 0) return;
   const fresh = standbys.filter((worker) => isFresh(draft.state, worker));
   const stale = standbys.filter((worker) => !isFresh(draft.state, worker));
   // Kept until a fresh one is up: a death in between is still replaced at once.
@@ -94,8 +94,15 @@ function dropSurplus(draft: Draft): void {
   for (const worker of fresh.slice(wanted)) drain(draft, worker, 'surplus');
 }
 
-function isReplacing(draft: Draft): boolean {
-  return draft.workers.some((worker) => worker.phase === 'serving' && !isFresh(draft.state, worker));
+function isReplacing({ state }: Draft): boolean {
+  for (const worker of state.workers) if (worker.phase === 'serving' && !isFresh(state, worker)) return true;
+  return false;
+}
+
+function countOf({ workers }: Draft, phase: Phase): number {
+  let count = 0;
+  for (const worker of workers) if (worker.phase === phase) count++;
+  return count;
 }
 
 /** Forks what is missing, within four bounds: live workers, boots at once, back-off, and one probe while boots fail. */
@@ -104,8 +111,7 @@ function fork(draft: Draft): void {
     const { state } = draft;
     const { config } = state;
     if (draft.nowMs < state.forkNotBeforeMs || state.workers.length >= liveMax(state)) return;
-    const booting = state.workers.filter((worker) => worker.phase === 'booting').length;
-    if (booting >= (state.bootFailures > 0 ? 1 : config.bootsMax)) return;
+    if (countOf(draft, 'booting') >= (state.bootFailures > 0 ? 1 : config.bootsMax)) return;
     const slot = config.slotBound ? slotToFork(draft) : null;
     if (slot === undefined || (!config.slotBound && !isShort(draft))) return;
     forkOne(draft, slot);
@@ -162,6 +168,7 @@ function forkOne(draft: Draft, slot: number | null): void {
     endReason: null,
     limitShare,
   };
-  draft.set({ nextWorkerId: id + 1, workers: [...draft.workers, worker] });
+  draft.state.nextWorkerId = id + 1;
+  draft.state.workers = [...draft.workers, worker];
   draft.say({ type: 'fork', worker: id, slot, generation });
 }

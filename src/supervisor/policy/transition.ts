@@ -97,7 +97,8 @@ function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
     case 'ready':
       return becomeReady(draft, worker);
     case 'listening':
-      return draft.update(worker.id, { listeners: [...new Set([...worker.listeners, event.listener])] });
+      if (worker.listeners.includes(event.listener)) return;
+      return draft.update(worker.id, { listeners: [...worker.listeners, event.listener] });
     case 'unlistened':
       return draft.update(worker.id, {
         listeners: worker.listeners.filter((listener) => listener !== event.listener),
@@ -129,7 +130,7 @@ function becomeReady(draft: Draft, worker: WorkerState): void {
   const { nowMs } = draft;
   draft.update(worker.id, { phase: 'standby', sinceMs: nowMs, readyAtMs: nowMs, heardAtMs: nowMs });
   // A boot that succeeded closes the breaker at once, so that the rest can follow.
-  draft.set({ bootFailures: 0 });
+  draft.state.bootFailures = 0;
 }
 
 function scale(draft: Draft, workers: number): void {
@@ -170,13 +171,13 @@ function finishReload(draft: Draft): void {
   );
   if (fresh.length < config.workers) return;
   if (workers.some((worker) => worker.generation < wantedGeneration)) return;
-  draft.set({ reloadFrom: null });
+  draft.state.reloadFrom = null;
   draft.say({ type: 'reloaded' });
 }
 
 function stop(draft: Draft): void {
   if (draft.state.goal !== 'run') return;
-  draft.set({ goal: 'stop' });
+  draft.state.goal = 'stop';
   for (const worker of draft.workers) {
     if (worker.phase === 'booting') kill(draft, worker, 'stop');
     else drain(draft, worker, 'stop');
@@ -184,15 +185,15 @@ function stop(draft: Draft): void {
 }
 
 function force(draft: Draft): void {
-  draft.set({ goal: draft.state.goal === 'stopped' ? 'stopped' : 'stop' });
+  draft.state.goal = draft.state.goal === 'stopped' ? 'stopped' : 'stop';
   for (const worker of draft.workers) kill(draft, worker, 'force');
 }
 
 function finishStop(draft: Draft): void {
   // Nobody will come for these: a close tells the client sooner than silence.
   for (const { id } of draft.state.waiting) draft.say({ type: 'shed', connection: id });
-  draft.set({ waiting: [] });
+  draft.state.waiting = [];
   if (draft.state.goal !== 'stop' || draft.workers.length > 0) return;
-  draft.set({ goal: 'stopped' });
+  draft.state.goal = 'stopped';
   draft.say({ type: 'stopped' });
 }
