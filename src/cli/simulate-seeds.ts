@@ -31,7 +31,7 @@ export async function playInThreads(given: {
       const thread = new Worker(new URL('../simulate/job.js', import.meta.url), {
         workerData,
         // Worlds are short-lived garbage: with room for many of them, collecting it is cheap.
-        resourceLimits: { maxYoungGenerationSizeMb: 64 },
+        resourceLimits: { maxYoungGenerationSizeMb: 32 },
       });
       threads.push(thread);
       thread.on('message', (report: JobReport) => {

@@ -67,7 +67,8 @@ export function befall(trouble: Trouble, machine: Machine, primary: Primary): bo
         machine.calendar.add(nowMs + trouble.forMs, { type: 'listen', process });
       });
     case 'boots':
-      machine.boots = { ...trouble, untilMs: nowMs + trouble.forMs };
+      machine.bootTrouble = trouble;
+      machine.bootTroubleUntilMs = nowMs + trouble.forMs;
       machine.troubled(nowMs + trouble.forMs);
       return true;
     case 'slow-exits':

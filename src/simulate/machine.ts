@@ -21,12 +21,9 @@ export class Machine {
   /** Those whose end the primary has not read yet. */
   known: Process[] = [];
   readonly offered: Offered[] = [];
-  /** For a while, boots end so. */
-  boots: { readonly untilMs: number; readonly how: BootFate; readonly share: number } = {
-    untilMs: 0,
-    how: 'slow',
-    share: 0,
-  };
+  /** Until then, boots end so. */
+  bootTrouble: Extract<Trouble, { readonly type: 'boots' }> | null = null;
+  bootTroubleUntilMs = 0;
   readonly badGenerations = new Map<number, BootFate>();
   slowExits = { untilMs: 0, exitMs: 0 };
   stuckDrainsUntilMs = 0;
@@ -82,8 +79,9 @@ export class Machine {
   #fateOf({ id, generation }: Process): BootFate | null {
     const bad = this.badGenerations.get(generation);
     if (bad !== undefined) return bad;
-    const { untilMs, share, how } = this.boots;
-    return this.nowMs < untilMs && hashed(this.world.seed, id, ASK.fate) < share ? how : null;
+    const trouble = this.bootTrouble;
+    if (trouble === null || this.nowMs >= this.bootTroubleUntilMs) return null;
+    return hashed(this.world.seed, id, ASK.fate) < trouble.share ? trouble.how : null;
   }
 
   booted(process: Process): void {

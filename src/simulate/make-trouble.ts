@@ -27,7 +27,7 @@ const TROUBLES: readonly (readonly [weight: number, make: Make])[] = [
     }),
   ],
   [
-    2,
+    1,
     (dice, atMs, { workers, deadMs }) => ({
       type: 'starve',
       atMs,
@@ -124,7 +124,7 @@ function howLong(dice: Dice): number {
 function burst(dice: Dice, atMs: number, { balance }: PolicyConfig, { listeners }: Nature): Trouble {
   const what: Burst = {
     // The operating system balances, and the primary sees no connection.
-    count: balance === 'none' ? 0 : dice.of(1, 4, 8, 8, 20),
+    count: balance === 'none' ? 0 : dice.of(1, 2, 4, 8, 12),
     overMs: dice.of(0, 5, 50, 1000),
     listener: listeners === 2 && dice.chance(0.5) ? 'b' : 'a',
     sticky: dice.chance(0.6) ? 'no' : dice.of('key', 'cookie'),

@@ -42,7 +42,7 @@ function makeConfig(dice: Dice): PolicyConfig {
   const suspectMs = dice.of(150, 250, 250, 400);
   const capMs = dice.of(500, 1000, 1700, 2000);
   return {
-    workers: dice.chance(0.7) ? dice.whole(2, 6) : dice.whole(2, 16),
+    workers: dice.chance(0.75) ? dice.whole(2, 5) : dice.whole(2, 16),
     standbys: slotBound ? 0 : dice.of(0, 1, 1, 1, 2),
     surge: dice.of(1, 1, 2),
     bootsMax: dice.of(1, 2, 2, 4, 8),

@@ -1,17 +1,16 @@
-import { copyOfState, copyOfWorker } from '../supervisor/policy/copies.ts';
+import { copyOfConfig, copyOfState, copyOfWorker, scaled } from '../supervisor/policy/copies.ts';
 import type { Command, Connection, Event, PolicyConfig, PolicyState } from '../supervisor/policy/model.ts';
 import { Checks } from './checks/checks.ts';
-import { deepFreeze } from './deep-freeze.ts';
 import type { PrimaryPort } from './item.ts';
 import type { Machine } from './machine.ts';
 import type { Policy } from './policy-port.ts';
-import { holds, Violation, violated } from './violation.ts';
+import { Violation, violated } from './violation.ts';
 import type { Trouble } from './world.ts';
 
 type ReloadFate = Extract<Trouble, { readonly type: 'reload' }>['fate'];
 
 export interface PrimaryOptions {
-  /** Freeze every state, and compare it with its JSON. */
+  /** Compare every state with its JSON, when it is made and when the next is made of it. */
   readonly isStrict: boolean;
   readonly onStep?: (seen: {
     readonly event: Event;
@@ -24,7 +23,6 @@ export interface PrimaryOptions {
 export class Primary implements PrimaryPort {
   state: PolicyState;
   steps = 0;
-  #wakeMs: number | null = null;
   awayFromMs = 0;
   awayUntilMs = 0;
   readonly #policy: Policy;
@@ -43,13 +41,11 @@ export class Primary implements PrimaryPort {
     this.state = policy.initialState(machine.world.config, machine.world.seed);
     this.#config = machine.world.config;
     this.checks = new Checks(machine, this.state);
-    if (options.isStrict) deepFreeze(this.state);
   }
 
   /** When the policy wants to be woken. */
   get wakeMs(): number {
-    this.#wakeMs ??= this.#policy.wakeAtMs(this.state);
-    return this.#wakeMs;
+    return this.state.wakeAtMs ?? Number.POSITIVE_INFINITY;
   }
 
   get isAway(): boolean {
@@ -75,7 +71,7 @@ export class Primary implements PrimaryPort {
   }
 
   reload(patch: Partial<PolicyConfig>, fate: ReloadFate): void {
-    const config = { ...this.#config, ...patch };
+    const config = Object.assign(copyOfConfig(this.#config), patch);
     this.#reloads.push(fate);
     this.deliver({ type: 'reload', config });
   }
@@ -95,7 +91,7 @@ export class Primary implements PrimaryPort {
   }
 
   deliver(event: Event): void {
-    if (event.type === 'scale') this.#config = { ...this.#config, workers: event.workers };
+    if (event.type === 'scale') this.#config = scaled(this.#config, event.workers);
     if (event.type === 'reload') this.#config = event.config;
     if (this.isAway) this.#unread.push(event);
     else this.#step(event);
@@ -111,9 +107,9 @@ export class Primary implements PrimaryPort {
     if (before === undefined) return;
     const workers = this.state.workers.slice();
     workers[at] = Object.assign(copyOfWorker(before), patch);
-    this.state = Object.assign(copyOfState(this.state), { workers });
-    this.#wakeMs = null;
-    if (this.#options.isStrict) deepFreeze(this.state);
+    const state = Object.assign(copyOfState(this.state), { workers });
+    state.wakeAtMs = this.#policy.nextWakeMs(state);
+    this.state = state;
   }
 
   #step(happened: Event): void {
@@ -124,7 +120,6 @@ export class Primary implements PrimaryPort {
     const { state, commands } = this.#decide(before, event);
     this.steps++;
     this.state = state;
-    this.#wakeMs = null;
     if (event.type === 'reload') this.#reloaded(state);
     this.#options.onStep?.({ event, commands, atMs: nowMs });
     for (const command of commands) {
@@ -140,16 +135,12 @@ export class Primary implements PrimaryPort {
 
   #decide(before: PolicyState, event: Event): ReturnType<Policy['transition']> {
     try {
+      if (!this.#options.isStrict) return this.#policy.transition(before, event, this.#machine.nowMs);
+      const json = JSON.stringify(before);
       const step = this.#policy.transition(before, event, this.#machine.nowMs);
-      if (this.#options.isStrict) {
-        deepFreeze(step.state);
-        holds(
-          JSON.stringify(JSON.parse(JSON.stringify(step.state))) === JSON.stringify(step.state) &&
-            isPlain(step.state),
-          'json',
-          () => 'the state does not survive JSON',
-        );
-      }
+      if (JSON.stringify(before) !== json)
+        violated('pure', 'the state that the policy was given was written to');
+      if (!isPlain(step.state)) violated('json', 'the state does not survive JSON');
       return step;
     } catch (error) {
       if (error instanceof Violation) throw error;
@@ -225,9 +216,10 @@ function received(event: Event, nowMs: number): Event {
   return { type: 'beats', beats: event.beats.map((beat) => ({ ...beat, atMs: nowMs })) };
 }
 
-/** JSON makes null of what is not finite. */
+/** JSON makes null of what is not finite, and plain objects of all others. */
 function isPlain(value: unknown): boolean {
   if (typeof value === 'number') return Number.isFinite(value);
   if (typeof value !== 'object' || value === null) return value !== undefined;
-  return Object.values(value).every(isPlain);
+  const isKnown = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  return isKnown && Object.values(value).every(isPlain);
 }

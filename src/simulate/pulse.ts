@@ -1,4 +1,5 @@
 import type { WorkerBeat } from '../supervisor/policy/model.ts';
+import { workerOf } from './checks/known.ts';
 import { hashed } from './draw.ts';
 import type { Machine } from './machine.ts';
 import { ASK, BEATING_MS, type Process } from './process.ts';
@@ -120,7 +121,7 @@ export class Pulse {
     if (this.#isExact || !process.isCredited) return;
     process.beatRound++;
     const { state } = this.#machine.primary;
-    const worker = state.workers.find(({ id }) => id === process.id);
+    const worker = workerOf(state, process.id);
     const { limits } = state.config;
     if (worker === undefined || worker.retire !== null) return;
     const { beatMs, requestsPerSecond } = this.#machine.world.nature;

@@ -14,7 +14,7 @@ export interface RunOptions {
   readonly policy?: Policy;
   /** Deliver every beat, as the real primary does, instead of only those that say something new. */
   readonly isExact?: boolean;
-  /** Freeze each state that the policy returns, and hold it against its JSON: slow. */
+  /** Hold each state that the policy is given and returns against its JSON: slow. */
   readonly isStrict?: boolean;
   readonly onStep?: (seen: {
     readonly event: Event;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { Command, Event, PolicyConfig, WorkerState } from '../../dist/supervisor/policy/model.js';
-import { initialState, transition, wakeAtMs } from '../../dist/supervisor/policy/transition.js';
+import { initialState, transition } from '../../dist/supervisor/policy/transition.js';
 
 const CONFIG: PolicyConfig = {
   workers: 2,
@@ -82,7 +82,11 @@ class Play {
     const endMs = this.nowMs + ms;
     while (this.nowMs < endMs) {
       const beatMs = (Math.floor(this.nowMs / 50) + 1) * 50;
-      this.nowMs = Math.min(endMs, beatMs, Math.max(this.nowMs, wakeAtMs(this.state)));
+      this.nowMs = Math.min(
+        endMs,
+        beatMs,
+        Math.max(this.nowMs, this.state.wakeAtMs ?? Number.POSITIVE_INFINITY),
+      );
       if (this.nowMs === beatMs) {
         for (const { id, phase } of this.state.workers) {
           if (phase !== 'booting' && phase !== 'ending' && !silent.includes(id)) said.push(...this.beat(id));

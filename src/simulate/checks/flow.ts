@@ -1,7 +1,7 @@
 import type { Command, Connection, Event, PolicyState, WorkerState } from '../../supervisor/policy/model.ts';
 import type { Offered, Process } from '../process.ts';
 import { holds, violated } from '../violation.ts';
-import { type Known, type Seen, SLACK_MS } from './known.ts';
+import { type Known, type Seen, SLACK_MS, workerOf } from './known.ts';
 import { acceptedAtMs, inRotation, isIn, StickyChecks } from './sticky.ts';
 
 /** Connections: none lost, none in two places, none given to whom it must not, none waiting for nothing. */
@@ -11,7 +11,7 @@ export class FlowChecks {
   #settled = 0;
   /** A connection waits, and somebody could take it from this time on. */
   #dueMs = Number.POSITIVE_INFINITY;
-  #dueWhy = '';
+  #dueFor: Connection | null = null;
   #lastSlot = 0;
   readonly #sticky: StickyChecks;
 
@@ -22,10 +22,11 @@ export class FlowChecks {
 
   before(event: Event, before: PolicyState): void {
     const { nowMs, lateMs } = this.#known;
-    if (lateMs <= 0 && nowMs > this.#dueMs + SLACK_MS) violated('waits', this.#dueWhy);
+    if (this.#dueFor !== null && lateMs <= 0 && nowMs > this.#dueMs + SLACK_MS)
+      this.#waitsForNothing(this.#dueFor);
     if (event.type === 'connection') this.#offered++;
     if (event.type !== 'taken') return;
-    const worker = before.workers.find(({ id }) => id === event.worker);
+    const worker = workerOf(before, event.worker);
     for (const id of event.ids) {
       const isWithdrawn = worker?.withdrawn.includes(id) === true;
       if (!isWithdrawn && worker?.hands.some((hand) => hand.connection.id === id)) this.#settled++;
@@ -61,21 +62,16 @@ export class FlowChecks {
     const connection = this.#connection(command.connection);
     const { nowMs, machine } = this.#known;
     const what = (): string => `connection ${connection.id} is given to worker ${process.id}`;
-    holds(process.phase === 'serving', 'give-to', () => `${what()}, which is ${process.phase}`);
-    const isSuspect = after.workers.find(({ id }) => id === process.id)?.suspect === true;
-    holds(!isSuspect, 'give-to', () => `${what()}, which is a suspect`);
-    holds(
-      process.told[connection.listener],
-      'give-to',
-      () => `${what()}, which does not listen on ${connection.listener}`,
-    );
+    if (process.phase !== 'serving') violated('give-to', `${what()}, which is ${process.phase}`);
+    const isSuspect = workerOf(after, process.id)?.suspect === true;
+    if (isSuspect) violated('give-to', `${what()}, which is a suspect`);
+    if (!process.told[connection.listener])
+      violated('give-to', `${what()}, which does not listen on ${connection.listener}`);
     if (connection.doubled) return;
-    holds(
-      connection.fate === 'waits',
-      'two-places',
-      () =>
-        `${what()} and is ${connection.fate}${connection.taker === null ? '' : ` by worker ${connection.taker.id}`}`,
-    );
+    if (connection.fate !== 'waits') {
+      const by = connection.taker === null ? '' : ` by worker ${connection.taker.id}`;
+      violated('two-places', `${what()} and is ${connection.fate}${by}`);
+    }
     const last = connection.lastGivenTo;
     if (last === null || last.isEnding || last.isDeaf || last.isMute) return;
     const ageMs = nowMs - connection.lastGivenAtMs;
@@ -103,7 +99,7 @@ export class FlowChecks {
     }
     for (const given of seen.commands) {
       if (given.type !== 'give') continue;
-      const worker = after.workers.find(({ id }) => id === given.worker);
+      const worker = workerOf(after, given.worker);
       const connection = this.#connection(given.connection);
       if (worker === undefined) continue;
       if (connection.key !== null || connection.slot !== null) this.#sticky.given(seen, worker, connection);
@@ -113,6 +109,7 @@ export class FlowChecks {
       this.#lastSlot = worker.slot ?? this.#lastSlot;
     }
     this.#dueMs = Number.POSITIVE_INFINITY;
+    this.#dueFor = null;
     if (after.waiting.length > 0) this.#queue(seen);
   }
 
@@ -199,14 +196,16 @@ export class FlowChecks {
         const isUnderShare = able.some((worker) => heldBy(worker) < share);
         fromMs = isTight && !isUnderShare ? connection.sinceMs + config.spreadMs : nowMs;
       }
-      const why = (): string =>
-        `connection ${connection.id} waits since ${connection.sinceMs} ms, and worker ${able[0]?.id} could take it`;
-      holds(nowMs < fromMs - 1e-6, 'waits', why);
+      if (nowMs >= fromMs - 1e-6) this.#waitsForNothing(connection);
       if (fromMs < this.#dueMs) {
         this.#dueMs = fromMs;
-        this.#dueWhy = why();
+        this.#dueFor = connection;
       }
     }
+  }
+
+  #waitsForNothing({ id, sinceMs }: Connection): never {
+    return violated('waits', `connection ${id} waits since ${sinceMs} ms, and somebody could take it`);
   }
 
   /** Each connection that ever came is where it should be. */
@@ -217,15 +216,15 @@ export class FlowChecks {
     for (const { id } of state.waiting) note(id);
     for (const { hands } of state.workers) for (const { connection } of hands) note(connection.id);
     for (const [id, count] of places)
-      holds(count === 1, 'two-places', () => `connection ${id} is in ${count} places`);
+      if (count !== 1) violated('two-places', `connection ${id} is in ${count} places`);
     for (const { id, fate, doubled } of machine.offered) {
       if (doubled) continue;
       const isHere = places.has(id);
-      holds(
-        isHere === (fate === 'waits'),
-        'lost',
-        () => `connection ${id} ${fate}, and the policy ${isHere ? 'still has it' : 'has lost it'}`,
-      );
+      if (isHere !== (fate === 'waits'))
+        violated(
+          'lost',
+          `connection ${id} ${fate}, and the policy ${isHere ? 'still has it' : 'has lost it'}`,
+        );
     }
   }
 }

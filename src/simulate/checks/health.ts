@@ -1,7 +1,7 @@
 import type { Event, PolicyState, Reason, WorkerState } from '../../supervisor/policy/model.ts';
 import type { Process } from '../process.ts';
 import { holds, violated } from '../violation.ts';
-import { isFresh, type Known, type Seen, SLACK_MS } from './known.ts';
+import { isFresh, type Known, type Seen, SLACK_MS, workerOf } from './known.ts';
 
 /** A deaf worker is noticed after so many times `withdrawMs`. */
 const DEAF_FACTOR = 5;
@@ -112,7 +112,7 @@ export class HealthChecks {
 
   /** It took what had been withdrawn from it, and another has that by now. */
   #isDoubled(id: number, process: Process, before: PolicyState): boolean {
-    const worker = before.workers.find((candidate) => candidate.id === process.id);
+    const worker = workerOf(before, process.id);
     const isWithdrawn = worker?.withdrawn.includes(id) === true;
     const isDoubled = this.#known.machine.offered[id]?.doubled === true;
     return isWithdrawn && isDoubled && before.waiting.every((connection) => connection.id !== id);
@@ -130,32 +130,30 @@ export class HealthChecks {
 
   /** What the event itself must have come to. */
   acted({ event, after, before }: Seen): void {
-    const find = (id: number): WorkerState | undefined => after.workers.find((worker) => worker.id === id);
-    const ignored = (id: number): never =>
-      violated('acted', `'${event.type}' of worker ${id} came to nothing`);
     switch (event.type) {
       case 'ready':
-        return this.#wasHeard(find(event.worker), null);
+        return this.#wasHeard(workerOf(after, event.worker), null);
       case 'beats':
-        for (const { worker, open } of event.beats) this.#wasHeard(find(worker), open);
+        for (const { worker, open } of event.beats) this.#wasHeard(workerOf(after, worker), open);
         return;
       case 'returned':
         return this.#settled(event.worker, event.ids, before, after);
       case 'taken': {
         this.#settled(event.worker, event.ids, before, after);
         const process = this.#known.machine.processes[event.worker];
-        const worker = find(event.worker);
+        const worker = workerOf(after, event.worker);
         this.#wasHeard(worker, event.open);
         if (worker === undefined || process === undefined || worker.phase === 'ending') return;
-        if (event.ids.some((id) => this.#isDoubled(id, process, before))) ignored(event.worker);
+        if (event.ids.some((id) => this.#isDoubled(id, process, before))) ignored(event.type, event.worker);
         return;
       }
       case 'ipc-lost':
       case 'ipc-flood':
-        if ((find(event.worker)?.phase ?? 'ending') !== 'ending') ignored(event.worker);
+        if ((workerOf(after, event.worker)?.phase ?? 'ending') !== 'ending')
+          ignored(event.type, event.worker);
         return;
       case 'force':
-        for (const { id, phase } of after.workers) if (phase !== 'ending') ignored(id);
+        for (const { id, phase } of after.workers) if (phase !== 'ending') ignored(event.type, id);
         return;
       default:
     }
@@ -163,8 +161,8 @@ export class HealthChecks {
 
   /** What was withdrawn and is answered is remembered no longer. */
   #settled(id: number, ids: readonly number[], before: PolicyState, after: PolicyState): void {
-    const was = before.workers.find((worker) => worker.id === id)?.withdrawn ?? [];
-    const is = after.workers.find((worker) => worker.id === id)?.withdrawn ?? [];
+    const was = workerOf(before, id)?.withdrawn ?? [];
+    const is = workerOf(after, id)?.withdrawn ?? [];
     if (ids.some((answered) => was.includes(answered)) && is.length >= was.length) {
       violated('acted', `worker ${id} answered, and connections are still held to be withdrawn from it`);
     }
@@ -181,7 +179,10 @@ export class HealthChecks {
   after({ event, after, before }: Seen): void {
     if (event.type === 'connection' || event.type === 'listening') return;
     const { machine } = this.#known;
-    for (const worker of after.workers) {
+    for (let at = 0; at < after.workers.length; at++) {
+      const worker = after.workers[at];
+      // The same record as before, and no time to hold it against.
+      if (worker === undefined || (worker === before.workers[at] && event.type !== 'wake')) continue;
       const process = machine.processes[worker.id];
       if (process === undefined) continue;
       if (worker.suspect && !process.isSuspect) this.#suspected(process);
@@ -251,7 +252,7 @@ export class HealthChecks {
   /** What was taken back in this step was not overdue for long. */
   #withdrawsOnTime({ id, hands, suspect, retire }: WorkerState, before: PolicyState): void {
     const { nowMs, lateMs } = this.#known;
-    const was = before.workers.find((worker) => worker.id === id);
+    const was = workerOf(before, id);
     for (const { connection } of was?.hands ?? []) {
       if (was === undefined || hands.some((hand) => hand.connection === connection)) continue;
       if (!suspect && retire === null) violated('acted', `worker ${id} is deaf and not replaced`);
@@ -260,6 +261,10 @@ export class HealthChecks {
         violated('deadline', `connection ${connection.id} is taken back from worker ${id} too late`);
     }
   }
+}
+
+function ignored(type: string, id: number): never {
+  return violated('acted', `'${type}' of worker ${id} came to nothing`);
 }
 
 function gone(process: Process, fault: Reason): void {

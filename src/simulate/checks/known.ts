@@ -47,6 +47,12 @@ export class Known {
   }
 }
 
+/** A loop, because it is asked several times a step. */
+export function workerOf({ workers }: PolicyState, id: number): WorkerState | undefined {
+  for (const worker of workers) if (worker.id === id) return worker;
+  return undefined;
+}
+
 /** Neither to be retired nor of an old generation. */
 export function isFresh(state: PolicyState, worker: WorkerState): boolean {
   return worker.retire === null && worker.generation >= state.wantedGeneration;

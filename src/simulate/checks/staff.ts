@@ -2,7 +2,7 @@ import type { Command, PolicyState, Reason } from '../../supervisor/policy/model
 import type { Process } from '../process.ts';
 import { holds, violated } from '../violation.ts';
 import { ForkChecks } from './forks.ts';
-import { isFresh, type Known, type Seen } from './known.ts';
+import { isFresh, type Known, type Seen, workerOf } from './known.ts';
 
 /** Why a serving worker may leave its slot to nobody. */
 const LEAVES_NOBODY: ReadonlySet<Reason> = new Set(['surplus', 'stop', 'force']);
@@ -79,7 +79,7 @@ export class StaffChecks {
       () => `slot ${command.slot} of ${config.workers}`,
     );
     this.forks.fork(command, booting);
-    const worker = after.workers.find(({ id }) => id === command.worker);
+    const worker = workerOf(after, command.worker);
     if (worker !== undefined) this.forks.share(worker.limitShare);
   }
 
@@ -95,7 +95,7 @@ export class StaffChecks {
       'slots',
       () => `worker ${id} was made for slot ${process.slot}, and gets ${slot}`,
     );
-    const worker = after.workers.find((candidate) => candidate.id === id);
+    const worker = workerOf(after, id);
     holds(worker?.suspect !== true, 'serve', () => `worker ${id} is to serve and is a suspect`);
     process.phase = 'serving';
     process.servesSlot = slot;
@@ -214,13 +214,10 @@ export class StaffChecks {
       if (idle !== undefined) violated('vacant-slot', `slot ${slot} is vacant, and worker ${idle.id} waits`);
     }
     const standbysMax = config.slotBound ? config.workers : config.standbys;
-    holds(
-      isReplacing || fresh <= standbysMax,
-      'surplus',
-      () => `${fresh} standbys wait, ${config.standbys} are wanted`,
-    );
-    const staleMax = fresh > 0 ? 0 : config.standbys;
-    holds(stale <= staleMax, 'surplus', () => `${stale} standbys that must go are kept`);
+    if (!isReplacing && fresh > standbysMax)
+      violated('surplus', `${fresh} standbys wait, ${config.standbys} are wanted`);
+    if (stale > (fresh > 0 ? 0 : config.standbys))
+      violated('surplus', `${stale} standbys that must go are kept`);
     this.#urgent(after);
   }
 
@@ -250,11 +247,12 @@ export class StaffChecks {
   /** Who has a reason of its own is replaced before who is merely old. */
   #urgent(after: PolicyState): void {
     if (after.config.slotBound) return;
+    if (!this.#hasReplacedOld) return;
     const urgent = after.workers.find((worker) => worker.phase === 'serving' && worker.retire !== null);
-    holds(
-      !this.#hasReplacedOld || urgent === undefined,
+    if (urgent === undefined) return;
+    violated(
       'urgency',
-      () => `worker ${urgent?.id} must go (${urgent?.retire}), and one that is merely old was replaced`,
+      `worker ${urgent.id} must go (${urgent.retire}), and one that is merely old was replaced`,
     );
   }
 }

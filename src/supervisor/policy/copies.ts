@@ -1,8 +1,8 @@
-import type { PolicyState, WorkerState } from './model.ts';
+import type { PolicyConfig, PolicyState, WorkerState } from './model.ts';
 
 /**
- * Copies that may be written to. Every field is written out, because a spread of this many takes 15 times as long in Node 20,
- * and this runs for every connection.
+ * Copies that may be written to. Every field is written out, because a spread of this many takes 15 times as long in Node 20
+ * and gives objects of ever other shapes, and this runs for every connection.
  */
 export type Copy<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -29,11 +29,40 @@ export function copyOfWorker(worker: WorkerState): Copy<WorkerState> {
   };
 }
 
+export function copyOfConfig(config: PolicyConfig): Copy<PolicyConfig> {
+  return {
+    workers: config.workers,
+    standbys: config.standbys,
+    surge: config.surge,
+    bootsMax: config.bootsMax,
+    bootMs: config.bootMs,
+    suspectMs: config.suspectMs,
+    deadMs: config.deadMs,
+    withdrawMs: config.withdrawMs,
+    drainMs: config.drainMs,
+    backoff: config.backoff,
+    limits: config.limits,
+    balance: config.balance,
+    handsMax: config.handsMax,
+    waitingMax: config.waitingMax,
+    spreadMs: config.spreadMs,
+    stickyHoldMs: config.stickyHoldMs,
+    slotBound: config.slotBound,
+    reloadTries: config.reloadTries,
+  };
+}
+
+/** The same settings for another number of workers. */
+export function scaled(config: PolicyConfig, workers: number): PolicyConfig {
+  return Object.assign(copyOfConfig(config), { workers });
+}
+
 export function copyOfState(state: PolicyState): Copy<PolicyState> {
   return {
     config: state.config,
     goal: state.goal,
     atMs: state.atMs,
+    wakeAtMs: state.wakeAtMs,
     workers: state.workers,
     nextWorkerId: state.nextWorkerId,
     generation: state.generation,

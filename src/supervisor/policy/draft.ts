@@ -9,8 +9,8 @@ export class Draft {
   readonly nowMs: number;
   readonly state: Copy<PolicyState>;
   readonly commands: Command[] = [];
-  /** A worker was killed: somebody must take its place. */
-  hasKilled = false;
+  /** Something that decides who serves and who is forked has changed. */
+  isStaffDue = false;
 
   constructor(state: PolicyState, nowMs: number) {
     this.state = copyOfState(state);
@@ -29,6 +29,7 @@ export class Draft {
   }
 
   set(patch: Partial<PolicyState>): void {
+    this.isStaffDue = true;
     Object.assign(this.state, patch);
   }
 
@@ -38,13 +39,16 @@ export class Draft {
       const before = workers[at];
       if (before?.id !== id) continue;
       const changed = workers.slice();
-      changed[at] = Object.assign(copyOfWorker(before), patch);
+      const after = Object.assign(copyOfWorker(before), patch);
+      changed[at] = after;
       this.state.workers = changed;
+      if (isOtherStaff(before, after)) this.isStaffDue = true;
       return;
     }
   }
 
   remove(id: number): void {
+    this.isStaffDue = true;
     this.state.workers = this.state.workers.filter((worker) => worker.id !== id);
   }
 
@@ -62,6 +66,10 @@ export class Draft {
   done(): Step {
     return { state: this.state, commands: this.commands };
   }
+}
+
+function isOtherStaff(before: WorkerState, after: WorkerState): boolean {
+  return before.phase !== after.phase || before.retire !== after.retire || before.suspect !== after.suspect;
 }
 
 /** Tommy Ettinger's mulberry32: 32 bits of state, enough for jitter, and exact in every engine. */

@@ -7,7 +7,6 @@ export function kill(draft: Draft, worker: WorkerState, reason: Reason): void {
   if (worker.phase === 'ending') return;
   draft.update(worker.id, { phase: 'ending', slot: null, sinceMs: draft.nowMs, endReason: reason });
   draft.say({ type: 'kill', worker: worker.id, reason });
-  draft.hasKilled = true;
   noteEnd(draft, worker, reason);
 }
 

@@ -20,7 +20,13 @@ function noteBootFailure(draft: Draft, worker: WorkerState): void {
   draft.state.bootFailures = bootFailures;
   delayForks(draft, bootFailures);
   if (reloadFrom === null || bootFailures < config.reloadTries) return;
-  draft.set({ ...reloadFrom, reloadFrom: null, bootFailures: 0 });
+  draft.set({
+    config: reloadFrom.config,
+    generation: reloadFrom.generation,
+    wantedGeneration: reloadFrom.wantedGeneration,
+    reloadFrom: null,
+    bootFailures: 0,
+  });
   draft.say({ type: 'reload-aborted' });
 }
 

@@ -1,3 +1,4 @@
+import { copyOfWorker } from './copies.ts';
 import { withdraw } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { kill } from './endings.ts';
@@ -41,13 +42,13 @@ function beyondLimit(config: PolicyConfig, worker: WorkerState, beat: WorkerBeat
  */
 export function forgive(draft: Draft): void {
   const { nowMs } = draft;
-  for (const worker of draft.workers) {
-    draft.update(worker.id, {
-      heardAtMs: Math.max(worker.heardAtMs, nowMs),
-      hands: worker.hands.map(({ connection }) => ({ connection, atMs: nowMs })),
-      ...(worker.phase === 'booting' && { sinceMs: nowMs }),
-    });
-  }
+  draft.state.workers = draft.workers.map((worker) => {
+    const forgiven = copyOfWorker(worker);
+    forgiven.heardAtMs = Math.max(worker.heardAtMs, nowMs);
+    forgiven.hands = worker.hands.map(({ connection }) => ({ connection, atMs: nowMs }));
+    if (worker.phase === 'booting') forgiven.sinceMs = nowMs;
+    return forgiven;
+  });
 }
 
 /** Holds every worker against its deadlines. */

@@ -137,6 +137,8 @@ export interface PolicyState {
   readonly goal: 'run' | 'stop' | 'stopped';
   /** Time of the last transition. */
   readonly atMs: number;
+  /** When the next must come at the latest, even if nothing happens; null when it need not. */
+  readonly wakeAtMs: number | null;
   /** In order of their id. */
   readonly workers: readonly WorkerState[];
   readonly nextWorkerId: number;
@@ -176,7 +178,7 @@ export interface WorkerBeat {
 
 export type Event =
   /**
-   * Nothing happened but time. To be sent at `wakeAtMs(state)`, after all that workers have said by then: only now is
+   * Nothing happened but time. To be sent at the state's `wakeAtMs`, after all that workers have said by then: only now is
    * silence held against them.
    */
   | { readonly type: 'wake' }

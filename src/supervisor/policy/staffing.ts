@@ -25,6 +25,7 @@ function shrink(draft: Draft): void {
 function fillSlots(draft: Draft): void {
   const { config } = draft.state;
   if (countOf(draft, 'serving') === config.workers) return;
+  if (countOf(draft, 'standby') === 0) return;
   for (let slot = 1; slot <= config.workers; slot++) {
     if (draft.workers.some((worker) => worker.phase === 'serving' && worker.slot === slot)) continue;
     const standby = standbyFor(draft, slot, () => true);
@@ -59,7 +60,7 @@ function isFresh(state: PolicyState, worker: WorkerState): boolean {
 
 /** A fresh standby takes the place of a worker that must go; so nobody's slot is ever empty for it. */
 function replaceOne(draft: Draft): void {
-  if (!isReplacing(draft)) return;
+  if (!isReplacing(draft) || countOf(draft, 'standby') === 0) return;
   for (const old of going(draft)) {
     if (old.slot === null) continue;
     const fresh = standbyFor(draft, old.slot, (worker) => isFresh(draft.state, worker));
@@ -83,8 +84,8 @@ function going(draft: Draft): readonly WorkerState[] {
 /** Standbys beyond what is wanted end, and those that must go as soon as they are no more needed. */
 function dropSurplus(draft: Draft): void {
   const wanted = draft.state.config.standbys;
+  if (countOf(draft, 'standby') === 0) return;
   const standbys = draft.workers.filter((worker) => worker.phase === 'standby');
-  if (standbys.length === 0) return;
   const fresh = standbys.filter((worker) => isFresh(draft.state, worker));
   const stale = standbys.filter((worker) => !isFresh(draft.state, worker));
   // Kept until a fresh one is up: a death in between is still replaced at once.

@@ -1,3 +1,4 @@
+import { scaled } from './copies.ts';
 import { accept, dispatch, nextSpreadMs, requeue, returned, taken } from './dispatch.ts';
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
@@ -15,6 +16,7 @@ export function initialState(config: PolicyConfig, seed: number): PolicyState {
     config,
     goal: 'run',
     atMs: 0,
+    wakeAtMs: 0,
     workers: [],
     nextWorkerId: 1,
     generation: 1,
@@ -37,32 +39,27 @@ export function initialState(config: PolicyConfig, seed: number): PolicyState {
  */
 export function transition(state: PolicyState, event: Event, nowMs: number): Step {
   const draft = new Draft(state, nowMs);
-  const lateMs = nowMs - wakeAtMs(state);
+  const lateMs = nowMs - (state.wakeAtMs ?? Number.POSITIVE_INFINITY);
   if (lateMs > AWAY_MS) forgive(draft);
   route(draft, event);
   // Before that, what shows that a worker is well may still be unread.
   if (event.type === 'wake') watch(draft);
   if (draft.state.goal !== 'run') finishStop(draft);
-  else if (!isHotPath(event) || lateMs >= 0 || draft.hasKilled) {
+  else if (draft.isStaffDue || lateMs >= 0) {
     staff(draft);
     finishReload(draft);
   }
   dispatch(draft);
+  draft.state.wakeAtMs = nextWakeMs(draft.state);
   return draft.done();
 }
 
-/** When `transition` must be called again at the latest, even if nothing happens; Infinity when never. */
-export function wakeAtMs(state: PolicyState): number {
+/** What `wakeAtMs` of this state must be, in ms; null when only time passes by. */
+export function nextWakeMs(state: PolicyState): number | null {
   const { forkNotBeforeMs, atMs } = state;
   const forkMs = forkNotBeforeMs > atMs ? forkNotBeforeMs : Number.POSITIVE_INFINITY;
-  // The first wake of all.
-  if (state.workers.length === 0 && forkMs === Number.POSITIVE_INFINITY && state.goal === 'run') return atMs;
-  return Math.min(forkMs, nextDeadlineMs(state), nextSpreadMs(state));
-}
-
-/** Many, and as a rule they change nobody's place. */
-function isHotPath({ type }: Event): boolean {
-  return type === 'connection' || type === 'taken' || type === 'listening';
+  const nextMs = Math.min(forkMs, nextDeadlineMs(state), nextSpreadMs(state));
+  return nextMs === Number.POSITIVE_INFINITY ? null : nextMs;
 }
 
 // oxlint-disable-next-line max-lines-per-function -- one case an event.
@@ -135,10 +132,10 @@ function becomeReady(draft: Draft, worker: WorkerState): void {
 
 function scale(draft: Draft, workers: number): void {
   const { config, reloadFrom } = draft.state;
-  draft.set({ config: { ...config, workers } });
+  draft.set({ config: scaled(config, workers) });
   // A reload that is given up later does not undo this.
   if (reloadFrom !== null) {
-    draft.set({ reloadFrom: { ...reloadFrom, config: { ...reloadFrom.config, workers } } });
+    draft.set({ reloadFrom: { ...reloadFrom, config: scaled(reloadFrom.config, workers) } });
   }
 }
 

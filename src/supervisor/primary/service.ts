@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { ChaosError } from '../../base/errors.ts';
 import type { Command, Event, PolicyState } from '../policy/model.ts';
-import { initialState, transition, wakeAtMs } from '../policy/transition.ts';
+import { initialState, transition } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
 import type { ToPrimary } from '../wire.cts';
 import type { BusHub } from './bus.ts';
@@ -148,7 +148,7 @@ export class Service {
   }
 
   #arm(): void {
-    const atMs = wakeAtMs(this.state);
+    const atMs = this.state.wakeAtMs ?? Number.POSITIVE_INFINITY;
     if (atMs >= this.#wakeMs - WAKE_SLACK_MS) return;
     if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
     this.#wakeMs = atMs;
