@@ -60,6 +60,8 @@ if (only.length === 0 && ran !== files.length) {
   process.stderr.write(`${files.length} test files on disk, ${ran} ran\n`);
   failed += 1;
 }
+// What failed once more at the end, where a log that is cut short still has it.
+for (const [block] of results.matchAll(/^ +not ok .*(?:\n.*){0,15}/gm)) process.stderr.write(`${block}\n`);
 if (count('skip') > 0) process.stderr.write(`${count('skip')} skipped\n`);
 if (status !== 0 && failed === 0) failed = 1;
 end(count('pass'), failed);

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { chaos, scenarioFile, server } from '../support/chaos.ts';
 
+// Most of a run is waiting.
+t.jobs = 2;
+
 const KILLS = `{ phases, faults: [
   { name: 'kill', fault: kill(), schedule: at('500ms') },
   { name: 'exit', fault: kill({ signal: 'exit', code: 1 }), schedule: at('2s') },
@@ -98,7 +101,7 @@ t.test('a fault that cannot take effect is inconclusive, with exit code 2', asyn
 t.test(
   '--repeat runs derived seeds and the report says how each went; replay runs the same plan again',
   async (t) => {
-    const body = `{ phases: { ...phases, chaos: '3s' }, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
+    const body = `{ phases: { ...phases, baseline: '1s', chaos: '3s', recovery: '2s' }, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
     const file = scenarioFile(t, body);
     const run = chaos(t, ['run', file, '--target', server('reforks.cjs'), '--seed', 'x', '--repeat', '2']);
     const { code, stdout } = await run.done;

@@ -6,7 +6,7 @@ import { ROOT, tempDir } from '../support/chaos.ts';
 import { cleanSpawn } from '../support/clean-spawn.ts';
 
 const npm = (args: readonly string[], cwd: string): string =>
-  execFileSync('npm', [...args], {
+  execFileSync('npm', [...args, '--loglevel=error'], {
     cwd,
     encoding: 'utf8',
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
