@@ -25,8 +25,10 @@ function quantile(values: Float32Array | readonly number[], q: number): number {
 }
 
 /** What became of requests that were sent: on a slow machine some are still to be sent when the load ends. */
-function answered({ aborted, ...counts }: Partial<Record<string, number>>): Partial<Record<string, number>> {
-  return counts;
+function answered(counts: Partial<Record<string, number>>): Partial<Record<string, number>> {
+  const rest = { ...counts };
+  delete rest['aborted'];
+  return rest;
 }
 
 function dues({ dueMs }: SampleColumns): Float64Array {
