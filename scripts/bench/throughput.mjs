@@ -41,11 +41,12 @@ async function round(target, idle, { seconds, isFresh }) {
 }
 
 async function runMode(targets, mode, { isQuick, say }) {
-  const seconds = isQuick ? 0.8 : 1.4;
+  const seconds = isQuick ? 0.8 : 2;
   const pairs = [];
   // One round each that counts for nothing: code is compiled in it.
-  await round(targets.ours, targets.refork, { ...mode, seconds: 0.7 });
-  await round(targets.refork, targets.ours, { ...mode, seconds: 0.7 });
+  const warmUp = { ...mode, seconds: isQuick ? 0.7 : 4 };
+  await round(targets.ours, targets.refork, warmUp);
+  await round(targets.refork, targets.ours, warmUp);
   for (let i = 0; i < (isQuick ? 2 : 8); i++) {
     const order = i % 2 === 0 ? ['ours', 'refork'] : ['refork', 'ours'];
     const pair = { mode: mode.id };

@@ -4,7 +4,7 @@ import { quantile } from './figures.mjs';
 import { sleep, startChild, until, watchOthers } from './processes.mjs';
 import { WORKERS } from './targets.mjs';
 
-const LOAD = { ratePerSecond: 2000, connections: 50, freshEveryMs: 10, timeoutMs: 2000, burst: WORKERS };
+const LOAD = { ratePerSecond: 2000, connections: 50, freshEveryMs: 10, timeoutMs: 2000 };
 /** Fresh connections of this long are enough to see each of the workers several times. */
 const RECENT_MS = 300;
 const STEADY_MS = 10_000;

@@ -40,6 +40,9 @@ export interface Offered {
   doubled: boolean;
 }
 
+/** As `supervisor/worker` looks ahead. */
+export const AHEAD_MS = 2000;
+
 /** The truth about one worker process: what it is and does, whatever the policy believes. */
 export class Process {
   readonly id: number;
@@ -164,6 +167,7 @@ export class Process {
       requests: this.requests(nowMs, requestsPerSecond),
       rssBytes: this.rssBytes(nowMs),
       heapShare: this.heapShare(nowMs),
+      heapSoonShare: this.heapShare(nowMs) + this.heapPerMs * AHEAD_MS,
     };
   }
 }

@@ -2,7 +2,7 @@ import type { WorkerBeat } from '../supervisor/policy/model.ts';
 import { workerOf } from './checks/known.ts';
 import { hashed } from './draw.ts';
 import type { Machine } from './machine.ts';
-import { ASK, BEATING_MS, type Process } from './process.ts';
+import { AHEAD_MS, ASK, BEATING_MS, type Process } from './process.ts';
 
 /**
  * The beats of all workers. One by one they would be nine tenths of all that happens, and say nothing new: unless a world
@@ -128,8 +128,13 @@ export class Pulse {
     let atMs = Number.POSITIVE_INFINITY;
     if (limits.rssBytes !== null && process.rssPerMs > 0)
       atMs = process.leaksFromMs + (limits.rssBytes - 50e6) / process.rssPerMs;
-    if (limits.heapShare !== null && process.heapPerMs > 0)
-      atMs = Math.min(atMs, process.leaksFromMs + (limits.heapShare - 0.2) / process.heapPerMs);
+    if (limits.heapShare !== null && process.heapPerMs > 0) {
+      const fullMs = Math.min(
+        (limits.heapShare - 0.2) / process.heapPerMs,
+        0.8 / process.heapPerMs - AHEAD_MS,
+      );
+      atMs = Math.min(atMs, process.leaksFromMs + Math.max(0, fullMs));
+    }
     if (limits.requests !== null && process.saidReadyAtMs !== null) {
       const enoughMs = (limits.requests * worker.limitShare * 1000) / requestsPerSecond;
       atMs = Math.min(atMs, process.saidReadyAtMs + enoughMs);

@@ -63,9 +63,16 @@ export interface Beat {
   readonly requests: number;
   readonly rssBytes: number;
   readonly heapUsedBytes: number;
+  /** What the heap will have in use in two seconds, garbage aside, if it goes on growing as it did of late. */
+  readonly heapSoonBytes: number;
+  /** Of V8's old space: at this it ends the process. */
   readonly heapLimitBytes: number;
   /** Share of time the event loop was busy since the last beat, 0 to 1. */
   readonly utilisation: number;
+  /** CPU time used since the start, all threads, user and system. */
+  readonly cpuMs: number;
+  /** CPU time used of late, of one core: above 1 when several threads work. Over at least a quarter of a second. */
+  readonly cpu: number;
   /** By how much the last beat was late: the delay of the event loop. */
   readonly loopDelayMs: number;
 }

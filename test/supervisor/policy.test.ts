@@ -40,6 +40,8 @@ class Play {
     for (let booting = play.in('booting'); booting.length > 0; booting = play.in('booting')) {
       for (const { id } of booting) play.boot(id);
     }
+    // Turns go on behind the last slot that was filled; these tests count from the first.
+    play.state = { ...play.state, cursor: 0 };
     return play;
   }
 
@@ -71,8 +73,26 @@ class Play {
     return this.tell({ type: 'taken', worker, ids, open });
   }
 
-  beat(id: number, what: { open?: number; requests?: number; rssBytes?: number; heapShare?: number } = {}) {
-    const beat = { open: 0, requests: 0, rssBytes: 0, heapShare: 0, ...what, worker: id, atMs: this.nowMs };
+  beat(
+    id: number,
+    what: {
+      open?: number;
+      requests?: number;
+      rssBytes?: number;
+      heapShare?: number;
+      heapSoonShare?: number;
+    } = {},
+  ) {
+    const beat = {
+      open: 0,
+      requests: 0,
+      rssBytes: 0,
+      heapShare: 0,
+      heapSoonShare: 0,
+      ...what,
+      worker: id,
+      atMs: this.nowMs,
+    };
     return this.tell({ type: 'beats', beats: [beat] });
   }
 
@@ -150,7 +170,9 @@ t.test('who is there', (t) => {
 
   t.test('when a worker dies, the standby has its slot in the same step, and is refilled', (t) => {
     const play = Play.up();
-    t.same(play.exit(1), ['serve 3 in 1', 'fork 4']);
+    t.same(play.exit(1), ['serve 3 in 1']);
+    t.same(play.pass(249), [], 'who took the place warms up first');
+    t.same(play.pass(1), ['fork 4']);
     t.equal(play.slots(), '1:3 2:2');
     t.end();
   });
@@ -174,7 +196,7 @@ t.test('who is there', (t) => {
 
   t.test('a scale up fills the new slots; a scale down drains the highest', (t) => {
     const play = Play.up();
-    t.same(play.tell({ type: 'scale', workers: 3 }), ['serve 3 in 3', 'fork 4']);
+    t.same(play.tell({ type: 'scale', workers: 3 }), ['serve 3 in 3']);
     t.same(play.boot(4), []);
     t.same(play.tell({ type: 'scale', workers: 1 }), ['drain 2: surplus', 'drain 3: surplus']);
     t.end();
@@ -200,18 +222,19 @@ t.test('who must go', (t) => {
 
   t.test('goes at once when a standby is there', (t) => {
     const play = Play.up();
-    t.same(play.tell({ type: 'asked-to-retire', worker: 2 }), ['drain 2: asked', 'serve 3 in 2', 'fork 4']);
+    t.same(play.tell({ type: 'asked-to-retire', worker: 2 }), ['drain 2: asked', 'serve 3 in 2']);
     t.end();
   });
 
   for (const [limit, beat, reason] of [
     [{ rssBytes: 1000 }, { rssBytes: 1000 }, 'memory'],
     [{ heapShare: 0.8 }, { heapShare: 0.81 }, 'heap'],
+    [{ heapShare: 0.8 }, { heapShare: 0.3, heapSoonShare: 1 }, 'heap'],
     [{ requests: 10 }, { requests: 10 }, 'requests'],
   ] as const) {
     t.test(`a worker at its limit is replaced: ${reason}`, (t) => {
       const play = Play.up({ limits: { ...CONFIG.limits, ...limit } });
-      t.same(play.beat(1, beat), [`drain 1: ${reason}`, 'serve 3 in 1', 'fork 4']);
+      t.same(play.beat(1, beat), [`drain 1: ${reason}`, 'serve 3 in 1']);
       t.end();
     });
   }
@@ -220,9 +243,10 @@ t.test('who must go', (t) => {
     const play = Play.up({ workers: 4, limits: { ...CONFIG.limits, ageMs: 10_000 } });
     const ends = new Set<number>();
     while (ends.size < 4 && play.nowMs < 11_000) {
-      if (play.pass(10).some((said) => said.endsWith(': age'))) ends.add(play.nowMs);
+      const said = [...play.pass(10)];
       for (const { id } of play.in('draining')) play.exit(id);
-      for (const { id } of play.in('booting')) play.boot(id);
+      for (const { id } of play.in('booting')) said.push(...play.boot(id));
+      if (said.some((line) => line.endsWith(': age'))) ends.add(play.nowMs);
     }
     t.equal(ends.size, 4, `at ${[...ends].join(', ')} ms`);
     t.ok([...ends].every((atMs) => atMs >= 8000 && atMs <= 10_010));
@@ -399,7 +423,7 @@ t.test('silence', (t) => {
     t.equal(play.worker(1)?.suspect, true);
     t.same([play.connect(), play.taken(2, [1], 1), play.connect()].flat(), ['give 1 to 2', 'give 2 to 2']);
     t.same(play.pass(720, [1]), []);
-    t.same(play.pass(40, [1]), ['kill 1: hung', 'serve 3 in 1', 'fork 4']);
+    t.same(play.pass(40, [1]), ['kill 1: hung', 'serve 3 in 1']);
     t.end();
   });
 
@@ -491,7 +515,7 @@ t.test('connections', (t) => {
   t.test('go to another when the first died before it took them', (t) => {
     const play = Play.up();
     t.same(play.connect(), ['give 1 to 1']);
-    t.same(play.exit(1), ['serve 3 in 1', 'fork 4', 'give 1 to 2']);
+    t.same(play.exit(1), ['serve 3 in 1', 'give 1 to 3'], 'the next turn is that of who has just got a slot');
     t.end();
   });
 
@@ -499,7 +523,7 @@ t.test('connections', (t) => {
     const play = Play.up();
     play.connect();
     play.taken(1, [1], 1);
-    t.same(play.exit(1), ['serve 3 in 1', 'fork 4']);
+    t.same(play.exit(1), ['serve 3 in 1']);
     t.end();
   });
 
@@ -524,7 +548,7 @@ t.test('connections', (t) => {
     play.pass(200, [1]);
     play.connect();
     play.pass(220, [1]);
-    t.same(play.taken(1, [1], 1), ['kill 1: took-withdrawn', 'serve 3 in 1', 'fork 4']);
+    t.same(play.taken(1, [1], 1), ['kill 1: took-withdrawn', 'serve 3 in 1']);
     t.end();
   });
 
@@ -542,7 +566,7 @@ t.test('connections', (t) => {
   t.test('that a worker which beats does not take cost it its place', (t) => {
     const play = Play.up();
     play.connect();
-    t.same(play.pass(1010), ['drain 1: deaf', 'serve 3 in 1', 'fork 4', 'give 1 to 2']);
+    t.same(play.pass(1010), ['drain 1: deaf', 'serve 3 in 1', 'give 1 to 3']);
     t.end();
   });
 
@@ -633,6 +657,7 @@ t.test('the end', (t) => {
   t.test('a stop drains who runs, kills who boots, closes who waits, and says when nobody is left', (t) => {
     const play = Play.up();
     play.exit(3);
+    play.pass(250);
     play.connect({ listener: 'b' });
     t.same(play.tell({ type: 'stop' }), ['drain 1: stop', 'drain 2: stop', 'kill 4: stop', 'shed 1']);
     t.same(play.connect(), ['shed 2'], 'also who comes after it');

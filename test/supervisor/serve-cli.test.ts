@@ -89,7 +89,10 @@ const STATUS: SupervisorStatus = {
             requests: 1300,
             rssBytes: 50_000_000,
             heapUsedBytes: 10,
+            heapSoonBytes: 10,
             heapLimitBytes: 100,
+            cpuMs: 3250,
+            cpu: 0.5,
             utilisation: 0.25,
             loopDelayMs: 1.5,
           },
@@ -345,6 +348,7 @@ t.test('metrics say all that the status says, in the format of Prometheus', asyn
     'chaos_worker_ends_total{service="web",reason="hung"} 3',
     'chaos_worker_resident_bytes{service="web",slot="1"} 50000000',
     'chaos_worker_utilisation{service="web",slot="1"} 0.25',
+    'chaos_worker_cpu_seconds_total{service="web",slot="1"} 3.25',
     'chaos_worker_loop_delay_seconds{service="web",slot="1"} 0.0015',
     'chaos_worker_open_connections{service="web",slot="1"} 11',
     'chaos_worker_requests_total{service="web",slot="1"} 1300',
@@ -367,8 +371,8 @@ t.test('the status as text has every worker in order of its slot', (t) => {
     /given again 5 · shed 6 · forks 9 · crashes 2 · reloads 7 \(8 given up\) · ended: memory 1, hung 3/,
   );
   const rows = text.split('\n').slice(-3, -1);
-  t.match(rows[0], /^ +1 +7 +701 +serving \(age\) +3 +2 s +11 +1,300 +50 MB +10 % +25 % +1\.5 ms$/);
-  t.match(rows[1], /^ +- +8 +801 +standby, silent 300 ms +3 +2 s( +-){6}$/);
+  t.match(rows[0], /^ +1 +7 +701 +serving \(age\) +3 +2 s +11 +1,300 +50 MB +10 % +50 % +25 % +1\.5 ms$/);
+  t.match(rows[1], /^ +- +8 +801 +standby, silent 300 ms +3 +2 s( +-){7}$/);
   t.end();
 });
 

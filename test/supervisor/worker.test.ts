@@ -239,11 +239,13 @@ t.test('serving', async (t) => {
       rssBytes = 0,
       heapUsedBytes = 0,
       heapLimitBytes = 0,
+      cpuMs = 0,
       utilisation = -1,
       loopDelayMs = -1,
     } = rig.beat();
     t.ok(rssBytes > heapUsedBytes && heapLimitBytes > heapUsedBytes && heapUsedBytes > 0);
-    t.ok(utilisation >= 0 && utilisation <= 1 && loopDelayMs >= 0);
+    t.ok(utilisation >= 0 && utilisation <= 1 && loopDelayMs >= 0 && cpuMs > 0);
+    await rig.heard(() => (rig.beat()['cpu'] ?? 0) > 0);
     const order = rig.said.map((it) => it.t);
     t.ok(order.indexOf('hello') < order.indexOf('listen'));
     t.ok(order.indexOf('listen') < order.indexOf('ready'));

@@ -12,6 +12,7 @@ const HEAD = [
   'requests',
   'RSS',
   'heap',
+  'cpu',
   'busy',
   'delay',
 ];
@@ -60,12 +61,13 @@ function workerRow(worker: WorkerStatus): readonly string[] {
     String(worker.generation),
     formatMs(worker.ageMs),
     ...(beat === null
-      ? ['-', '-', '-', '-', '-', '-']
+      ? ['-', '-', '-', '-', '-', '-', '-']
       : [
           String(beat.open),
           formatCount(beat.requests),
           formatBytes(beat.rssBytes),
           beat.heapLimitBytes > 0 ? formatRatio(beat.heapUsedBytes / beat.heapLimitBytes) : '-',
+          formatRatio(beat.cpu),
           formatRatio(beat.utilisation),
           formatMs(beat.loopDelayMs),
         ]),

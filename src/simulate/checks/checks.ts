@@ -129,6 +129,9 @@ export class Checks {
           violated('unknown', `worker ${command.worker} is not there`);
         return this.#flow.give(command, process, after);
       }
+      case 'serve':
+        this.#flow.served(command.slot);
+        return this.#staff.command(command, after);
       case 'shed':
         return this.#flow.shed(command.connection, before, this.#event);
       case 'reloaded':

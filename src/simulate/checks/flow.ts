@@ -81,6 +81,11 @@ export class FlowChecks {
     holds(!canStillTake, 'two-places', () => `${what()} while worker ${last.id} may still take it`);
   }
 
+  /** The next turn is that of who has just got a slot. */
+  served(slot: number): void {
+    this.#lastSlot = slot - 1;
+  }
+
   after(seen: Seen): void {
     const { after } = seen;
     this.#sticky.slots(after.config.workers);

@@ -10,6 +10,9 @@ import type { Process } from '../process.ts';
 import { holds, violated } from '../violation.ts';
 import { isFresh, type Known, type Seen, SLACK_MS } from './known.ts';
 
+/** While all slots are served, the reserve is refilled so long after the last took its place. */
+const REFILL_AFTER_MS = 250;
+
 type Fork = Extract<Command, { readonly type: 'fork' }>;
 
 /** Ends that say nothing about whether the app works. */
@@ -131,14 +134,23 @@ export class ForkChecks {
     let have = 0;
     let booting = 0;
     let slots = 0;
+    let serving = 0;
+    let refillMs = 0;
     for (const worker of after.workers) {
       if (worker.phase === 'booting') booting++;
-      if (worker.phase === 'serving') have++;
-      else if ((worker.phase === 'booting' || worker.phase === 'standby') && isFresh(after, worker)) have++;
+      if (worker.phase === 'serving') {
+        have++;
+        if (isFresh(after, worker)) serving++;
+        const servingAtMs = this.#known.machine.processes[worker.id]?.servingAtMs ?? 0;
+        refillMs = Math.max(refillMs, servingAtMs + REFILL_AFTER_MS);
+      } else if ((worker.phase === 'booting' || worker.phase === 'standby') && isFresh(after, worker)) have++;
       if (worker.phase !== 'draining' && worker.phase !== 'ending' && worker.slot !== null) {
         slots |= 1 << worker.slot;
       }
     }
+    if (serving < config.workers || config.slotBound) refillMs = 0;
+    if (this.#hasForked && nowMs < refillMs - 1e-6)
+      violated('refill', `a fork for the reserve ${refillMs - nowMs} ms before it is time`);
     const isShort = config.slotBound
       ? slots !== (1 << (config.workers + 1)) - 2
       : have < config.workers + config.standbys;
@@ -146,7 +158,7 @@ export class ForkChecks {
     this.#hasForked = false;
     if (after.workers.length >= config.workers + config.standbys + config.surge) return;
     if (!isShort || booting >= (this.#bootFailures > 0 ? 1 : config.bootsMax)) return;
-    this.#dueMs = Math.max(this.#boots.latestMs, this.#deaths.latestMs);
+    this.#dueMs = Math.max(this.#boots.latestMs, this.#deaths.latestMs, refillMs);
     if (nowMs >= this.#dueMs + 1e-6) {
       violated('idle-shortage', `${have} workers of ${config.workers} + ${config.standbys}, and no fork`);
     }

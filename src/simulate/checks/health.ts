@@ -29,7 +29,8 @@ export class HealthChecks {
       if (process === undefined) continue;
       const { faults } = process;
       if (limits.rssBytes !== null && beat.rssBytes >= limits.rssBytes) gone(process, 'memory');
-      if (limits.heapShare !== null && beat.heapShare >= limits.heapShare) gone(process, 'heap');
+      const isFull = limits.heapShare !== null && beat.heapShare >= limits.heapShare;
+      if (isFull || (limits.heapShare !== null && beat.heapSoonShare >= 1)) gone(process, 'heap');
       if (limits.requests !== null && beat.requests >= limits.requests * (1 - limits.stagger)) {
         faults.add('requests');
         if (beat.requests >= limits.requests) process.mustGo = true;

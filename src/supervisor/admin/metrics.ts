@@ -70,6 +70,9 @@ const SLOT_METRICS: readonly Metric<WorkerStatus>[] = [
     'gauge',
     (w) => w.beat?.utilisation,
   ),
+  slot('chaos_worker_cpu_seconds_total', 'CPU time used since it started', 'counter', (w) =>
+    w.beat === null ? undefined : w.beat.cpuMs / 1000,
+  ),
   slot('chaos_worker_loop_delay_seconds', 'By how much the last beat was late', 'gauge', (w) =>
     w.beat === null ? undefined : w.beat.loopDelayMs / 1000,
   ),

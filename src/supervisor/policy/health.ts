@@ -31,7 +31,8 @@ export function hear(draft: Draft, beats: readonly WorkerBeat[]): void {
 function beyondLimit(config: PolicyConfig, worker: WorkerState, beat: WorkerBeat): Reason | null {
   const { limits } = config;
   if (limits.rssBytes !== null && beat.rssBytes >= limits.rssBytes) return 'memory';
-  if (limits.heapShare !== null && beat.heapShare >= limits.heapShare) return 'heap';
+  if (limits.heapShare !== null && (beat.heapShare >= limits.heapShare || beat.heapSoonShare >= 1))
+    return 'heap';
   if (limits.requests !== null && beat.requests >= limits.requests * worker.limitShare) return 'requests';
   return null;
 }

@@ -174,6 +174,8 @@ export interface WorkerBeat {
   readonly rssBytes: number;
   /** Used share of V8's heap limit, 0 to 1. */
   readonly heapShare: number;
+  /** The share in two seconds if it goes on growing as it did. At 1 V8 ends the process. */
+  readonly heapSoonShare: number;
 }
 
 export type Event =

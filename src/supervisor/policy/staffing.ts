@@ -51,6 +51,8 @@ function standbyFor(
 function serve(draft: Draft, worker: WorkerState, slot: number): void {
   const nowMs = draft.nowMs;
   draft.update(worker.id, { phase: 'serving', slot, sinceMs: nowMs, servingAtMs: nowMs });
+  // It has nothing yet: the next turn is its own.
+  draft.state.cursor = slot - 1;
   draft.say({ type: 'serve', worker: worker.id, slot });
 }
 
@@ -115,8 +117,38 @@ function fork(draft: Draft): void {
     if (countOf(draft, 'booting') >= (state.bootFailures > 0 ? 1 : config.bootsMax)) return;
     const slot = config.slotBound ? slotToFork(draft) : null;
     if (slot === undefined || (!config.slotBound && !isShort(draft))) return;
+    if (draft.nowMs < refillAtMs(state)) return;
     forkOne(draft, slot);
   }
+}
+
+/** A standby that only refills the reserve boots when who took the place before it has warmed up: both want a core. */
+const REFILL_AFTER_MS = 250;
+
+/** No fork before this time, in ms, as long as all slots are served and nobody is to be replaced. */
+function refillAtMs(state: PolicyState): number {
+  let serving = 0;
+  let newestMs = Number.NEGATIVE_INFINITY;
+  for (const worker of state.workers) {
+    if (worker.phase !== 'serving') continue;
+    if (!isFresh(state, worker)) return Number.NEGATIVE_INFINITY;
+    serving++;
+    newestMs = Math.max(newestMs, worker.servingAtMs ?? 0);
+  }
+  return serving < state.config.workers ? Number.NEGATIVE_INFINITY : newestMs + REFILL_AFTER_MS;
+}
+
+/** When a standby is to be forked, in ms; Infinity when none is missing. */
+export function nextRefillMs(state: PolicyState): number {
+  const { config, workers, atMs } = state;
+  let reserve = 0;
+  for (const worker of workers) {
+    const isIdle = worker.phase === 'standby' || worker.phase === 'booting';
+    if (isIdle && isFresh(state, worker)) reserve++;
+  }
+  if (config.slotBound || reserve >= config.standbys) return Number.POSITIVE_INFINITY;
+  const dueMs = refillAtMs(state);
+  return dueMs > atMs ? dueMs : Number.POSITIVE_INFINITY;
 }
 
 /** The most workers that may be alive at one time. */

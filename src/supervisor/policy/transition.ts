@@ -5,7 +5,7 @@ import { drain, kill } from './endings.ts';
 import { noteEnd } from './failures.ts';
 import { forgive, hear, nextDeadlineMs, starve, watch } from './health.ts';
 import type { Event, PolicyConfig, PolicyState, Step, WorkerState } from './model.ts';
-import { staff } from './staffing.ts';
+import { nextRefillMs, staff } from './staffing.ts';
 
 /** Later than promised by more than this, and the primary was away: what workers said meanwhile is still unread. */
 const AWAY_MS = 100;
@@ -58,7 +58,7 @@ export function transition(state: PolicyState, event: Event, nowMs: number): Ste
 export function nextWakeMs(state: PolicyState): number | null {
   const { forkNotBeforeMs, atMs } = state;
   const forkMs = forkNotBeforeMs > atMs ? forkNotBeforeMs : Number.POSITIVE_INFINITY;
-  const nextMs = Math.min(forkMs, nextDeadlineMs(state), nextSpreadMs(state));
+  const nextMs = Math.min(forkMs, nextRefillMs(state), nextDeadlineMs(state), nextSpreadMs(state));
   return nextMs === Number.POSITIVE_INFINITY ? null : nextMs;
 }
 

@@ -5,9 +5,10 @@ import type { ToPrimary } from '../wire.cts';
 export function eventOf(worker: number, message: ToPrimary, atMs: number): Event | null {
   switch (message.t) {
     case 'beat': {
-      const { open, requests, rssBytes, heapUsedBytes, heapLimitBytes } = message.beat;
-      const heapShare = heapLimitBytes > 0 ? heapUsedBytes / heapLimitBytes : 0;
-      return { type: 'beats', beats: [{ worker, atMs, open, requests, rssBytes, heapShare }] };
+      const { open, requests, rssBytes, heapUsedBytes, heapSoonBytes, heapLimitBytes } = message.beat;
+      const ofLimit = (bytes: number): number => (heapLimitBytes > 0 ? bytes / heapLimitBytes : 0);
+      const [heapShare, heapSoonShare] = [ofLimit(heapUsedBytes), ofLimit(heapSoonBytes)];
+      return { type: 'beats', beats: [{ worker, atMs, open, requests, rssBytes, heapShare, heapSoonShare }] };
     }
     case 'taken':
       return { type: 'taken', worker, ids: message.ids, open: message.open };

@@ -52,7 +52,7 @@ export class Service {
   #hasListened = false;
   #floodTimer: NodeJS.Timeout | null = null;
   readonly #suspects = new Suspects(
-    () => this.state.workers.filter((worker) => worker.suspect),
+    () => this.state.workers,
     (id) => this.#pidOf(id),
     (id) => this.handle({ type: 'starved', worker: id }),
   );

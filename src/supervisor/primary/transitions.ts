@@ -10,7 +10,9 @@ export function noteTransitions(seen: {
 }): boolean {
   const { before, after, log, pidOf } = seen;
   let hasChanged = before.workers.length !== after.workers.length;
-  for (const worker of after.workers) {
+  for (const [at, worker] of after.workers.entries()) {
+    // Nearly always: nobody before it came or went.
+    if (before.workers[at] === worker) continue;
     const old = before.workers.find((candidate) => candidate.id === worker.id);
     if (old === worker) continue;
     const facts = { worker: worker.id, pid: pidOf(worker.id), generation: worker.generation };

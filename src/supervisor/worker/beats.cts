@@ -12,20 +12,76 @@ const { open, counts } = require('./connections.cjs') as Connections;
 
 const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
 const memoryUsage = process.memoryUsage.bind(process);
+const cpuUsage = process.cpuUsage.bind(process);
 
-/** Reading memory figures costs some 20 µs; limits on memory are judged over seconds. */
-const MEMORY_EVERY_MS = 250;
+/** Reading these figures costs some 20 µs; limits on memory are judged over seconds. */
+const SAMPLE_EVERY_MS = 250;
 
-function createSampler(): () => Pick<Beat, 'rssBytes' | 'heapUsedBytes' | 'heapLimitBytes'> {
-  // Fixed for the life of a process.
-  const heapLimitBytes = v8.getHeapStatistics().heap_size_limit;
+type Sample = Pick<Beat, 'rssBytes' | 'heapUsedBytes' | 'heapSoonBytes' | 'heapLimitBytes' | 'cpuMs' | 'cpu'>;
+
+/** Samples of a window, and so many windows ahead (2 s): time for a drain, while V8 collects ever harder. */
+const WINDOW = 2;
+const WINDOWS_AHEAD = 4;
+
+/**
+ * Follows the low water mark of the heap, from window to window. Garbage makes it rise and fall, and an app that boots
+ * makes it rise once: only what it rose by in both of the last two steps counts as growth.
+ */
+function createTrend(): (heapUsedBytes: number) => number {
+  const samples: number[] = [];
+  return (heapUsedBytes) => {
+    samples.push(heapUsedBytes);
+    if (samples.length > 3 * WINDOW) samples.shift();
+    if (samples.length < 3 * WINDOW) return heapUsedBytes;
+    const [first = 0, second = 0, third = 0] = [0, 1, 2].map((window) =>
+      Math.min(...samples.slice(window * WINDOW, (window + 1) * WINDOW)),
+    );
+    return third + Math.max(0, Math.min(second - first, third - second)) * WINDOWS_AHEAD;
+  };
+}
+
+/** What V8's own figure has beyond the old space: three times the default `--max-semi-space-size`, in MB by Node's version. */
+const YOUNG_MB: Readonly<Record<string, number>> = { 20: 48, 22: 48, 24: 192, 26: 96 };
+const YOUNG_MB_MAX = 192;
+const MB = 2 ** 20;
+
+/**
+ * At this, V8 ends the process: the limit of its old space. V8 tells only the sum with the young one, which is much more
+ * for a small heap. Fixed for the life of a process.
+ */
+function oldSpaceLimitBytes(): number {
+  const bothBytes = v8.getHeapStatistics().heap_size_limit;
+  const flags = `${process.env['NODE_OPTIONS'] ?? ''} ${process.execArgv.join(' ')}`;
+  const asked = [...flags.matchAll(/--max[-_]old[-_]space[-_]size[= ](\d+)/g)].at(-1)?.[1];
+  const askedBytes = Number(asked ?? 0) * MB;
+  if (askedBytes > 0 && askedBytes <= bothBytes) return askedBytes;
+  const youngBytes = (YOUNG_MB[process.versions.node.split('.')[0] ?? ''] ?? YOUNG_MB_MAX) * MB;
+  return Math.max(bothBytes / 2, bothBytes - youngBytes);
+}
+
+function createSampler(): () => Sample {
+  const heapLimitBytes = oldSpaceLimitBytes();
   let sampledAtMs = Number.NEGATIVE_INFINITY;
-  let sample = { rssBytes: 0, heapUsedBytes: 0, heapLimitBytes };
+  const soonOf = createTrend();
+  let sample: Sample = {
+    rssBytes: 0,
+    heapUsedBytes: 0,
+    heapSoonBytes: 0,
+    heapLimitBytes,
+    cpuMs: 0,
+    cpu: 0,
+  };
   return () => {
     const atMs = nowMs();
-    if (atMs - sampledAtMs >= MEMORY_EVERY_MS) {
+    const sinceMs = atMs - sampledAtMs;
+    if (sinceMs >= SAMPLE_EVERY_MS) {
       const { rss, heapUsed } = memoryUsage();
-      sample = { rssBytes: rss, heapUsedBytes: heapUsed, heapLimitBytes };
+      const { user, system } = cpuUsage();
+      const cpuMs = (user + system) / 1000;
+      // The first covers no time that we know the length of.
+      const cpu = (cpuMs - sample.cpuMs) / sinceMs;
+      const heapSoonBytes = soonOf(heapUsed);
+      sample = { rssBytes: rss, heapUsedBytes: heapUsed, heapSoonBytes, heapLimitBytes, cpuMs, cpu };
       sampledAtMs = atMs;
     }
     return sample;
@@ -34,22 +90,29 @@ function createSampler(): () => Pick<Beat, 'rssBytes' | 'heapUsedBytes' | 'heapL
 
 /** Sends the first beat at once, then one every `beatMs`. The timer does not keep the app alive. */
 function startBeats(beatMs: number): void {
-  const memory = createSampler();
+  const sample = createSampler();
   let dueMs = nowMs();
   let before = eventLoopUtilization();
   let written = true;
+  let takenBefore = 0;
+  let sentAtMs = Number.NEGATIVE_INFINITY;
   const beat = (): void => {
     const atMs = nowMs();
     const loopDelayMs = Math.max(0, atMs - dueMs);
     dueMs = atMs + beatMs;
     // The channel is stuck: more beats would only queue up behind this one.
     if (!written) return;
+    const { taken, requests } = counts;
+    // It said that it took a connection since the last beat: that is a sign of life too, and costs nothing more.
+    const hasSpoken = taken !== takenBefore;
+    takenBefore = taken;
+    if (hasSpoken && atMs - sentAtMs < SAMPLE_EVERY_MS) return;
+    sentAtMs = atMs;
     const now = eventLoopUtilization();
     const { utilization: utilisation } = eventLoopUtilization(now, before);
     before = now;
     written = false;
-    const { taken, requests } = counts;
-    const message: Beat = { open: open.size, taken, requests, ...memory(), utilisation, loopDelayMs };
+    const message: Beat = { open: open.size, taken, requests, ...sample(), utilisation, loopDelayMs };
     send({ t: 'beat', beat: message }, () => {
       written = true;
     });

@@ -67,7 +67,8 @@ function onConnection(server: Net.Server, socket: unknown): void {
   (socket as Marked)[CONNECTION] = connection;
   open.add(connection);
   counts.taken++;
-  socket.once('close', onClose);
+  // Not `once`: it comes once, and a wrapper costs.
+  socket.on('close', onClose);
 }
 
 function onSecure(socket: Marked & { readonly _parent?: unknown }): void {
