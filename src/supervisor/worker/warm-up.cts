@@ -12,7 +12,7 @@ const { EventEmitter } = require('node:events') as typeof Events;
 const diagnostics = require('node:diagnostics_channel') as typeof Diagnostics;
 const net = require('node:net') as typeof Net;
 
-const base = EventEmitter.prototype;
+const { emit } = EventEmitter.prototype as { readonly emit: (...args: unknown[]) => boolean };
 
 /** Whoever listens to these would take our requests for the app's. */
 const WATCHED = [
@@ -37,7 +37,7 @@ function warmUp(app: object): void {
     response.end('ok');
   });
   // Past whatever has been put into the prototype, by us too.
-  Object.assign(server, { emit: base.emit });
+  Object.assign(server, { emit });
   const end = (): void => void server.close();
   server.on('error', end);
   // `exclusive`: a listening socket of this process, not one of the cluster's.
