@@ -60,7 +60,7 @@ t.test('an entry alone is enough; the defaults are those that are documented', (
     slotEnv: null,
     ready: 'listening',
     sticky: null,
-    beatMs: 50,
+    beatMs: 80,
     claimMs: 100,
     messagesPerSecondMax: 10_000,
     ipc: { messageBytesMax: 2 ** 20, outstandingMax: 1000, queuedBytesMax: 2 ** 24 },

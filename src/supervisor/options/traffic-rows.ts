@@ -45,7 +45,7 @@ export const TRAFFIC_ROWS = {
     section: 'Failure detection',
     kind: duration({ min: '5ms', max: '60s' }),
     help: 'how often an event loop says that it lives',
-    fallback: { input: '50ms', because: '5 of them may be late' },
+    fallback: { input: '80ms', because: 'two in a row may be late' },
   }),
   suspectAfter: row({
     section: 'Failure detection',

@@ -1,15 +1,17 @@
-import type { Event } from '../policy/model.ts';
-import type { ToPrimary } from '../wire.cts';
+import type { Event, WorkerBeat } from '../policy/model.ts';
+import type { Beat, ToPrimary } from '../wire.cts';
 
-/** What a worker's message is to the policy; null where it is nothing. */
-export function eventOf(worker: number, message: ToPrimary, atMs: number): Event | null {
+/** What the policy reads of a beat. */
+export function beatOf(worker: number, beat: Beat, atMs: number): WorkerBeat {
+  const { open, requests, rssBytes, heapUsedBytes, heapSoonBytes, heapLimitBytes } = beat;
+  const ofLimit = (bytes: number): number => (heapLimitBytes > 0 ? bytes / heapLimitBytes : 0);
+  const [heapShare, heapSoonShare] = [ofLimit(heapUsedBytes), ofLimit(heapSoonBytes)];
+  return { worker, atMs, open, requests, rssBytes, heapShare, heapSoonShare };
+}
+
+/** What any other message of a worker is to the policy; null where it is nothing. */
+export function eventOf(worker: number, message: ToPrimary): Event | null {
   switch (message.t) {
-    case 'beat': {
-      const { open, requests, rssBytes, heapUsedBytes, heapSoonBytes, heapLimitBytes } = message.beat;
-      const ofLimit = (bytes: number): number => (heapLimitBytes > 0 ? bytes / heapLimitBytes : 0);
-      const [heapShare, heapSoonShare] = [ofLimit(heapUsedBytes), ofLimit(heapSoonBytes)];
-      return { type: 'beats', beats: [{ worker, atMs, open, requests, rssBytes, heapShare, heapSoonShare }] };
-    }
     case 'taken':
       return { type: 'taken', worker, ids: message.ids, open: message.open };
     case 'stale':

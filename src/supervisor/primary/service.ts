@@ -8,8 +8,9 @@ import type { BusHub } from './bus.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
 import { type ListenError, Listeners, listenFailure } from './listeners.ts';
-import { eventOf, listenerOf } from './messages.ts';
+import { beatOf, eventOf, listenerOf } from './messages.ts';
 import { nowMs } from './now.ts';
+import { PendingBeats } from './pending-beats.ts';
 import { Suspects } from './suspects.ts';
 import { noteTransitions } from './transitions.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -51,6 +52,7 @@ export class Service {
   #wakeMs = Number.POSITIVE_INFINITY;
   #hasListened = false;
   #floodTimer: NodeJS.Timeout | null = null;
+  readonly #beats = new PendingBeats((beats) => this.handle({ type: 'beats', beats }));
   readonly #suspects = new Suspects(
     () => this.state.workers,
     (id) => this.#pidOf(id),
@@ -155,6 +157,7 @@ export class Service {
     this.#wakeTimer = setTimeout(
       () => {
         this.#wakeMs = Number.POSITIVE_INFINITY;
+        this.#beats.flush();
         this.handle({ type: 'wake' });
       },
       Math.max(0, atMs - nowMs()),
@@ -284,7 +287,8 @@ export class Service {
         break;
       case 'beat':
         worker.beat = message.beat;
-        break;
+        this.#beats.add(beatOf(id, message.beat, nowMs()), this.state);
+        return;
       case 'plain':
         this.#log.warn(
           { worker: id, detail: message.detail },
@@ -302,7 +306,7 @@ export class Service {
         return this.bus.hear(this, worker, message);
       default:
     }
-    const event = eventOf(id, message, nowMs());
+    const event = eventOf(id, message);
     if (event !== null) this.handle(event);
   }
 
