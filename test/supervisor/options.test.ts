@@ -60,7 +60,7 @@ t.test('an entry alone is enough; the defaults are those that are documented', (
     slotEnv: null,
     ready: 'listening',
     sticky: null,
-    beatMs: 80,
+    beatMs: 83,
     claimMs: 100,
     messagesPerSecondMax: 10_000,
     ipc: { messageBytesMax: 2 ** 20, outstandingMax: 1000, queuedBytesMax: 2 ** 24 },
@@ -214,7 +214,7 @@ t.test('values that contradict each other are refused, and the blame goes to wha
   const cases: readonly (readonly [SupervisorOptions, string])[] = [
     [{ beat: '100ms' }, 'beat: suspectAfter (250 ms) must be at least 3 beats (beat is 100 ms)'],
     [
-      { suspectAfter: '140ms' },
+      { suspectAfter: '140ms', beat: '50ms' },
       'suspectAfter: suspectAfter (140 ms) must be at least 3 beats (beat is 50 ms)',
     ],
     [{ deadAfter: '250ms' }, 'deadAfter: deadAfter (250 ms) must be more than suspectAfter (250 ms)'],

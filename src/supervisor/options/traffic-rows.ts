@@ -45,7 +45,11 @@ export const TRAFFIC_ROWS = {
     section: 'Failure detection',
     kind: duration({ min: '5ms', max: '60s' }),
     help: 'how often an event loop says that it lives',
-    fallback: { input: '80ms', because: 'two in a row may be late' },
+    fallback: {
+      of: ({ suspectMs }) => Math.floor(suspectMs / 3),
+      says: 'a third of suspectAfter',
+      because: 'two in a row may be late',
+    },
   }),
   suspectAfter: row({
     section: 'Failure detection',
