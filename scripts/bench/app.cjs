@@ -8,7 +8,7 @@ const WORK_MS = 2;
 const LEAK = { everyMs: 50, numbers: 500_000 };
 
 const nowMs = () => Number(process.hrtime.bigint()) / 1e6;
-const { BENCH_BOOTS, BENCH_CRASH, PORT } = process.env;
+const { BENCH_BOOTS, BENCH_CRASH, BENCH_FIRSTS, PORT } = process.env;
 
 // Forks are counted here, by the app itself: a process that lives 50 ms is easily missed in the process table.
 if (BENCH_BOOTS) appendFileSync(BENCH_BOOTS, `${process.pid} ${nowMs()}\n`);
@@ -26,7 +26,7 @@ function leak() {
 }
 
 const body = 'hello world';
-http
+const server = http
   .createServer((request, response) => {
     const answer = () => {
       response.writeHead(200, { 'x-pid': process.pid, 'content-length': body.length });
@@ -42,3 +42,7 @@ http
     answer();
   })
   .listen(Number(PORT), '127.0.0.1');
+// When it began to serve, whatever an answer takes.
+server.once('connection', () => {
+  if (BENCH_FIRSTS) appendFileSync(BENCH_FIRSTS, `${process.pid} ${nowMs()}\n`);
+});

@@ -19,14 +19,18 @@ async function run(target, { isQuick }) {
     await sleep(300);
   }
   const rows = await traffic.stop();
+  const firsts = target.firstsMs();
   const failures = failuresBy(
     rows,
     kills.map(({ atMs }) => atMs),
   );
   return kills.map((kill, i) => {
     const beyond = failures[i].filter((row) => !wasInFlight(row, kill));
+    // The others serve all the time: N serve again when the replacement gets its first connection.
+    const first = firsts.find((atMs) => atMs > kill.atMs);
     return {
-      backMs: capacityBackMs(rows, kill),
+      backMs: first === undefined ? null : first - kill.atMs,
+      answeredMs: capacityBackMs(rows, kill),
       inFlight: failures[i].length - beyond.length,
       beyond: outcomesOf(beyond),
       beyondCount: beyond.length,
@@ -35,6 +39,7 @@ async function run(target, { isQuick }) {
 }
 
 const backOf = (samples) => samples.map(({ backMs }) => backMs);
+const answeredOf = (samples) => samples.map(({ answeredMs }) => answeredMs);
 const beyondOf = (samples) => {
   const total = {};
   for (const { beyond } of samples)
@@ -49,7 +54,8 @@ export const killOne = {
   run,
   head: [
     'capacity back, times ours',
-    'back ms: median (worst)',
+    'N serve ms: median (worst)',
+    'N have answered ms',
     'failed, in flight',
     'failed beyond',
     'kills',
@@ -57,6 +63,7 @@ export const killOne = {
   row: (samples, ours) => [
     times(ours && medianOf(backOf(ours)), medianOf(backOf(samples))),
     spread(backOf(samples)),
+    spread(answeredOf(samples)),
     spread(samples.map(({ inFlight }) => inFlight)),
     list(beyondOf(samples)),
     String(samples.length),

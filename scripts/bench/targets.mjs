@@ -76,6 +76,7 @@ export async function startTarget(name, { env: extra = {} } = {}) {
     PM2_HOME: home,
     PM2_DISCRETE_MODE: 'true',
     BENCH_TARGET: `${name}-${count}`,
+    BENCH_FIRSTS: `${home}.firsts`,
     ...extra,
   };
   const child = startNode(kind.args({ port, home }), { env, log });
@@ -89,6 +90,12 @@ export async function startTarget(name, { env: extra = {} } = {}) {
     reload: () => kind.reload({ pid, env, log }),
     stop: () => endMarked(mark),
     log: () => readFileSync(log, 'utf8'),
+    /** When each process of the app got its first connection, in order. */
+    firstsMs: () =>
+      readFileSync(`${home}.firsts`, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => Number(line.split(' ')[1])),
   };
   const serving = new Set();
   const isUp = await until(

@@ -59,7 +59,8 @@ t.test('pm2-runtime passes a kill, and fails a hang, because nobody notices it',
   t.match(checks.find((check) => check.metric === 'recovery.excess')?.reason, /noticed/);
 });
 
-t.test('a supervisor with a heartbeat passes freeze and event-loop block', async (t) => {
+// Unbuffered tests run alone: one that takes a core for itself would make the others' verdicts inconclusive.
+t.test('a supervisor with a heartbeat passes freeze and event-loop block', { buffered: false }, async (t) => {
   const body = `{ phases: { ...phases, chaos: '11s' }, faults: [
     { name: 'freeze', fault: freeze({ hold: '5s' }), schedule: at('500ms') },
     { name: 'block', fault: blockEventLoop({ hold: '5s' }), schedule: at('6s') },

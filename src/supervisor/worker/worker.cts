@@ -11,7 +11,6 @@ import type { Handle, Listen } from './listen.cts';
 import type { Signals } from './signals.cts';
 import type { StickyCookie } from './sticky-cookie.cts';
 import type { SupervisedModule } from './supervised.cts';
-import type { WarmUp } from './warm-up.cts';
 import type { ParentWatch } from './watch-parent.cts';
 
 const cluster = require('node:cluster') as typeof Cluster;
@@ -24,7 +23,6 @@ const { watchHealth } = require('./health.cjs') as Health;
 const listen = require('./listen.cjs') as Listen;
 const { exitWithPrimary, installSignals } = require('./signals.cjs') as Signals;
 const { addStickyCookie } = require('./sticky-cookie.cjs') as StickyCookie;
-const { warmUp } = require('./warm-up.cjs') as WarmUp;
 const { publish } = require('./supervised.cjs') as SupervisedModule;
 
 /** Says `ready` once. */
@@ -90,11 +88,7 @@ function startWorker(settings: WorkerSettings, exitListeners: number): void {
     handlers,
   });
   const ready = createReadiness();
-  const onListening = (server: object): void => {
-    if (settings.ready === 'listening') ready();
-    // Behind what the app itself does now.
-    later.setImmediate(warmUp, server);
-  };
+  const onListening = settings.ready === 'listening' ? ready : () => {};
 
   const receive = (message: ToWorker, handle: unknown): void => {
     switch (message.t) {
