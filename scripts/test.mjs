@@ -27,11 +27,16 @@ rmSync('.tap/results.tap', { force: true });
 mkdirSync('.tap', { recursive: true });
 const only = process.argv.slice(2);
 const coverage = only.length === 0;
+// In order of their names, which has the long ones first: a folder's own order would leave one of them for the end.
+const files = readdirSync('test', { recursive: true })
+  .map((name) => `test/${name}`)
+  .filter((name) => name.endsWith('.test.ts'))
+  .sort();
 const tap = [
   'node_modules/tap/dist/esm/run.mjs',
   '--reporter=terse',
   '--output-file=.tap/results.tap',
-  ...only,
+  ...(coverage ? files : only),
 ];
 const c8 = [
   'node_modules/c8/bin/c8.js',
@@ -54,7 +59,6 @@ const last = results.match(/^# \{ total: .*\}$/gm)?.at(-1) ?? '';
 const count = (name) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(last)?.[1] ?? 0);
 let failed = count('fail');
 // A file that exits before its first test counts as a skip for tap: every file on disk must have run.
-const files = readdirSync('test', { recursive: true }).filter((name) => String(name).endsWith('.test.ts'));
 const ran = new Set(results.match(/^# Subtest: (test\/\S+\.test\.ts)$/gm)).size;
 if (only.length === 0 && ran !== files.length) {
   process.stderr.write(`${files.length} test files on disk, ${ran} ran\n`);
