@@ -29,7 +29,7 @@ const only = process.argv.slice(2);
 const coverage = only.length === 0;
 // In order of their names, which has the long ones first: a folder's own order would leave one of them for the end.
 const files = readdirSync('test', { recursive: true })
-  .map((name) => `test/${name}`)
+  .map((name) => `test/${String(name)}`)
   .filter((name) => name.endsWith('.test.ts'))
   .sort();
 const tap = [
