@@ -5,7 +5,7 @@ import type { Process } from '../process.ts';
 import { holds, violated } from '../violation.ts';
 import { FlowChecks } from './flow.ts';
 import { HealthChecks } from './health.ts';
-import { AWAY_MS, isFresh, Known, type Seen, workerOf } from './known.ts';
+import { AWAY_MS, isFresh, isSuspect, Known, type Seen } from './known.ts';
 import { boundMs, ReloadChecks } from './reloads.ts';
 import { StaffChecks } from './staff.ts';
 
@@ -235,8 +235,4 @@ function isQuiet({ event, before, commands }: Seen): boolean {
   // A suspect that is heard again may be just who was missed.
   if (event.type === 'beats') return event.beats.every(({ worker }) => !isSuspect(before, worker));
   return event.type !== 'taken' || !isSuspect(before, event.worker);
-}
-
-function isSuspect(state: PolicyState, id: number): boolean {
-  return workerOf(state, id)?.suspect === true;
 }

@@ -1,7 +1,7 @@
 import type { Command, Connection, Event, PolicyState, WorkerState } from '../../supervisor/policy/model.ts';
 import type { Offered, Process } from '../process.ts';
 import { holds, violated } from '../violation.ts';
-import { type Known, type Seen, SLACK_MS, workerOf } from './known.ts';
+import { isSuspect, type Known, type Seen, SLACK_MS, workerOf } from './known.ts';
 import { acceptedAtMs, inRotation, isIn, StickyChecks } from './sticky.ts';
 
 /** Connections: none lost, none in two places, none given to whom it must not, none waiting for nothing. */
@@ -63,8 +63,7 @@ export class FlowChecks {
     const { nowMs, machine } = this.#known;
     const what = (): string => `connection ${connection.id} is given to worker ${process.id}`;
     if (process.phase !== 'serving') violated('give-to', `${what()}, which is ${process.phase}`);
-    const isSuspect = workerOf(after, process.id)?.suspect === true;
-    if (isSuspect) violated('give-to', `${what()}, which is a suspect`);
+    if (isSuspect(after, process.id)) violated('give-to', `${what()}, which is a suspect`);
     if (!process.told[connection.listener])
       violated('give-to', `${what()}, which does not listen on ${connection.listener}`);
     if (connection.doubled) return;

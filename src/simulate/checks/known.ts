@@ -53,6 +53,10 @@ export function workerOf({ workers }: PolicyState, id: number): WorkerState | un
   return undefined;
 }
 
+export function isSuspect(state: PolicyState, id: number): boolean {
+  return workerOf(state, id)?.suspect === true;
+}
+
 /** Neither to be retired nor of an old generation. */
 export function isFresh(state: PolicyState, worker: WorkerState): boolean {
   return worker.retire === null && worker.generation >= state.wantedGeneration;

@@ -44,8 +44,7 @@ function give(draft: Draft, worker: WorkerState, connection: Connection): void {
 
 /** The worker took these over: they are its own from now on. */
 export function taken(draft: Draft, worker: WorkerState, ids: readonly number[], open: number): void {
-  const { late, own, withdrawn } = answers(worker, ids);
-  const hands = worker.hands.filter(({ connection }) => !own.includes(connection.id));
+  const { late, hands, withdrawn } = answers(worker, ids);
   draft.update(worker.id, { open, hands, withdrawn });
   if (late.length === 0) return;
   // Withdrawn, and nobody else has it yet: then it is well where it is.
@@ -58,12 +57,11 @@ export function taken(draft: Draft, worker: WorkerState, ids: readonly number[],
 
 /** The worker dropped these unread: it came to them too late, or the channel refused them. */
 export function returned(draft: Draft, worker: WorkerState, ids: readonly number[]): void {
-  const { own, withdrawn } = answers(worker, ids);
+  const { own, hands, withdrawn } = answers(worker, ids);
   requeue(
     draft,
     worker.hands.filter(({ connection }) => own.includes(connection.id)),
   );
-  const hands = worker.hands.filter(({ connection }) => !own.includes(connection.id));
   draft.update(worker.id, { hands, withdrawn });
 }
 
@@ -77,6 +75,8 @@ function answers(
 ): {
   readonly late: readonly number[];
   readonly own: readonly number[];
+  /** What it still has in hand. */
+  readonly hands: readonly Hand[];
   readonly withdrawn: readonly number[];
 } {
   const withdrawn = [...worker.withdrawn];
@@ -87,7 +87,8 @@ function answers(
     if (at === -1) own.push(id);
     else late.push(...withdrawn.splice(at, 1));
   }
-  return { late, own, withdrawn };
+  const hands = worker.hands.filter(({ connection }) => !own.includes(connection.id));
+  return { late, own, hands, withdrawn };
 }
 
 /** Takes back connections that a worker has not taken; it will find them stale, or never look at them. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ChaosError } from '../../base/errors.ts';
+import { scaled } from '../policy/copies.ts';
 import type { Command, Event, PolicyState } from '../policy/model.ts';
 import { initialState, transition } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
@@ -103,12 +104,12 @@ export class Service {
   }
 
   scale(workers: number): void {
-    const scaled = (from: ServiceSettings): ServiceSettings => ({
+    const withWorkers = (from: ServiceSettings): ServiceSettings => ({
       ...from,
-      policy: { ...from.policy, workers },
+      policy: scaled(from.policy, workers),
     });
-    this.settings = scaled(this.settings);
-    if (this.previous !== null) this.previous = scaled(this.previous);
+    this.settings = withWorkers(this.settings);
+    if (this.previous !== null) this.previous = withWorkers(this.previous);
     this.handle({ type: 'scale', workers });
   }
 
