@@ -3,9 +3,6 @@ import { join } from 'node:path';
 import t from 'tap';
 import { chaos, scenarioFile, server } from '../support/chaos.ts';
 
-// Most of a run is waiting.
-t.jobs = 2;
-
 const KILLS = `{ phases, faults: [
   { name: 'kill', fault: kill(), schedule: at('500ms') },
   { name: 'exit', fault: kill({ signal: 'exit', code: 1 }), schedule: at('2s') },
@@ -59,8 +56,7 @@ t.test('pm2-runtime passes a kill, and fails a hang, because nobody notices it',
   t.match(checks.find((check) => check.metric === 'recovery.excess')?.reason, /noticed/);
 });
 
-// Unbuffered tests run alone: one that takes a core for itself would make the others' verdicts inconclusive.
-t.test('a supervisor with a heartbeat passes freeze and event-loop block', { buffered: false }, async (t) => {
+t.test('a supervisor with a heartbeat passes freeze and event-loop block', async (t) => {
   const body = `{ phases: { ...phases, chaos: '11s' }, faults: [
     { name: 'freeze', fault: freeze({ hold: '5s' }), schedule: at('500ms') },
     { name: 'block', fault: blockEventLoop({ hold: '5s' }), schedule: at('6s') },
