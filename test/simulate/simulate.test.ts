@@ -1,5 +1,5 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { makeWorld } from '../../dist/simulate/make-world.js';
@@ -9,6 +9,9 @@ import { runWorld } from '../../dist/simulate/run-world.js';
 import type { World } from '../../dist/simulate/world.js';
 import { chaos, tempDir } from '../support/chaos.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
+
+// Nothing but computing: it must not take a core away from a test beside it that judges a server's behaviour.
+setPriority(constants.priority.PRIORITY_LOW);
 
 const POLICY_DIR = 'dist/supervisor/policy';
 /** Worlds that a planted bug may hide in: nine in ten show within 50, the best hidden ones after some 400. */
