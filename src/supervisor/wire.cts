@@ -6,6 +6,25 @@ const wire = {
   CMD: 'NODE_CLUSTER_CHAOS',
   /** In the environment of every worker: the `WorkerSettings`, as JSON. */
   SETTINGS: 'CLUSTER_CHAOS_WORKER',
+  /**
+   * A record of a heartbeat, in doubles of this machine's byte order: its number, these, and its number again. The two
+   * differ in a record that is being written while it is read.
+   */
+  PULSE_FIELDS: [
+    'worker',
+    'atMs',
+    'open',
+    'taken',
+    'requests',
+    'rssBytes',
+    'heapUsedBytes',
+    'heapSoonBytes',
+    'heapLimitBytes',
+    'utilisation',
+    'cpuMs',
+    'cpu',
+    'loopDelayMs',
+  ] satisfies readonly (keyof Beat | 'worker' | 'atMs')[],
 };
 
 /** What a worker is told when it is forked. */
@@ -13,8 +32,9 @@ export interface WorkerSettings {
   readonly service: string;
   readonly worker: number;
   readonly generation: number;
-  /** Beats are sent this often by the worker's event loop. */
+  /** Beats are written this often by the worker's event loop. */
   readonly beatMs: number;
+  readonly pulse: PulsePlace;
   /** A connection older than this on arrival is dropped unread: the primary may give it to another worker. */
   readonly claimMs: number;
   readonly ready: 'listening' | 'online' | 'signal';
@@ -25,6 +45,12 @@ export interface WorkerSettings {
   /** SIGKILL ourselves when the primary is gone and we hang: only where no guardian could be started. */
   readonly watchParent: boolean;
   readonly ipc: IpcLimits;
+}
+
+/** Where a worker writes its heartbeat: a descriptor that it inherits, and the offset of its record in bytes. */
+export interface PulsePlace {
+  readonly fd: number;
+  readonly offset: number;
 }
 
 export interface IpcLimits {
@@ -87,7 +113,6 @@ export type ToPrimary =
   | { readonly t: 'listens'; readonly address: string | null; readonly port: number }
   | { readonly t: 'taken'; readonly ids: readonly number[]; readonly open: number }
   | { readonly t: 'stale'; readonly ids: readonly number[] }
-  | { readonly t: 'beat'; readonly beat: Beat }
   | { readonly t: 'ready' }
   /** The worker asks to be replaced: SIGTERM to it alone, or the app asked. */
   | { readonly t: 'retire'; readonly reason: string }

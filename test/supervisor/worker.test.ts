@@ -19,7 +19,8 @@ const NODE = process.env['CHAOS_TEST_NODE'] ?? process.execPath;
 const DEADLINE_MS = 15_000;
 const NEVER_MS = 60_000;
 
-const SETTINGS: WorkerSettings = {
+/** The primary adds where the heartbeat goes. */
+const SETTINGS: Omit<WorkerSettings, 'pulse'> = {
   service: 'shop',
   worker: 7,
   generation: 3,
@@ -76,7 +77,7 @@ async function start(
     fdPort: port,
     ticketKeys: options.ticketKeys,
   });
-  const primary = cleanSpawn(NODE, [join(FIXTURES, 'worker-primary.cjs')], {
+  const primary = cleanSpawn(NODE, [join(FIXTURES, 'worker-primary.mjs')], {
     env: { OPTIONS },
     stdio: ['pipe', 'pipe', 'pipe'],
   });

@@ -167,7 +167,7 @@ export interface PolicyState {
 /** What the policy reads of a worker's beat. */
 export interface WorkerBeat {
   readonly worker: number;
-  /** When it was received. */
+  /** When the worker said it. */
   readonly atMs: number;
   readonly open: number;
   readonly requests: number;

@@ -1,8 +1,9 @@
 import type { Event, WorkerBeat } from '../policy/model.ts';
-import type { Beat, ToPrimary } from '../wire.cts';
+import type { ToPrimary } from '../wire.cts';
+import type { Heard } from './pulse.ts';
 
 /** What the policy reads of a beat. */
-export function beatOf(worker: number, beat: Beat, atMs: number): WorkerBeat {
+export function beatOf({ worker, atMs, beat }: Heard): WorkerBeat {
   const { open, requests, rssBytes, heapUsedBytes, heapSoonBytes, heapLimitBytes } = beat;
   const ofLimit = (bytes: number): number => (heapLimitBytes > 0 ? bytes / heapLimitBytes : 0);
   const [heapShare, heapSoonShare] = [ofLimit(heapUsedBytes), ofLimit(heapSoonBytes)];

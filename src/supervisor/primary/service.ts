@@ -5,19 +5,17 @@ import type { Command, Event, PolicyState } from '../policy/model.ts';
 import { initialState, transition } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
 import type { ToPrimary } from '../wire.cts';
+import { Alarm } from './alarm.ts';
 import type { BusHub } from './bus.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
 import { type ListenError, Listeners, listenFailure } from './listeners.ts';
 import { beatOf, eventOf, listenerOf } from './messages.ts';
 import { nowMs } from './now.ts';
-import { PendingBeats } from './pending-beats.ts';
+import { type Heard, Pulse } from './pulse.ts';
 import { Suspects } from './suspects.ts';
 import { noteTransitions } from './transitions.ts';
 import { WorkerProcess } from './worker-process.ts';
-
-/** A wake that comes a little early costs one look; one that comes late costs time. */
-const WAKE_SLACK_MS = 0.5;
 
 export interface ServiceEvents {
   readonly onReloaded: () => void;
@@ -49,11 +47,16 @@ export class Service {
   readonly #reap: { readonly add: (pid: number) => void; readonly remove: (pid: number) => void };
   readonly #queue: Event[] = [];
   #isBusy = false;
-  #wakeTimer: NodeJS.Timeout | null = null;
-  #wakeMs = Number.POSITIVE_INFINITY;
+  readonly #alarm = new Alarm(() => {
+    this.#pulse.look();
+    this.handle({ type: 'wake' });
+  });
   #hasListened = false;
   #floodTimer: NodeJS.Timeout | null = null;
-  readonly #beats = new PendingBeats((beats) => this.handle({ type: 'beats', beats }));
+  readonly #pulse = new Pulse(
+    () => this.settings.beatMs,
+    (heard) => this.#heard(heard),
+  );
   readonly #suspects = new Suspects(
     () => this.state.workers,
     (id) => this.#pidOf(id),
@@ -88,6 +91,7 @@ export class Service {
 
   start(): void {
     this.#floodTimer = setInterval(() => this.#countMessages(), 1000);
+    this.#pulse.start();
     this.handle({ type: 'wake' });
   }
 
@@ -147,22 +151,7 @@ export class Service {
         this.#events.onChange();
       }
     }
-    this.#arm();
-  }
-
-  #arm(): void {
-    const atMs = this.state.wakeAtMs ?? Number.POSITIVE_INFINITY;
-    if (atMs >= this.#wakeMs - WAKE_SLACK_MS) return;
-    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
-    this.#wakeMs = atMs;
-    this.#wakeTimer = setTimeout(
-      () => {
-        this.#wakeMs = Number.POSITIVE_INFINITY;
-        this.#beats.flush();
-        this.handle({ type: 'wake' });
-      },
-      Math.max(0, atMs - nowMs()),
-    );
+    this.#alarm.set(state.wakeAtMs ?? Number.POSITIVE_INFINITY);
   }
 
   // oxlint-disable-next-line max-lines-per-function -- one case a command.
@@ -212,9 +201,9 @@ export class Service {
 
   #end(): void {
     if (this.#floodTimer !== null) clearInterval(this.#floodTimer);
-    if (this.#wakeTimer !== null) clearTimeout(this.#wakeTimer);
+    this.#alarm.close();
+    this.#pulse.close();
     this.#suspects.close();
-    this.#wakeMs = Number.NEGATIVE_INFINITY;
     this.#listeners.closeAll();
     this.#connections.closeAll();
   }
@@ -227,6 +216,7 @@ export class Service {
       slot,
       generation,
       watchParent: this.#watchParent(),
+      pulse: this.#pulse.place(id),
     };
     try {
       const worker = new WorkerProcess(spec, {
@@ -238,6 +228,7 @@ export class Service {
       if (worker.pid !== null) this.#reap.add(worker.pid);
     } catch (error) {
       // EAGAIN, ENOMEM: the back-off decides when to try again.
+      this.#pulse.forget(id);
       this.#log.error({ err: error, worker: id }, 'cannot fork');
       this.handle({ type: 'fork-failed', worker: id });
     }
@@ -248,6 +239,7 @@ export class Service {
     const known = this.state.workers.find((candidate) => candidate.id === id);
     if (worker?.pid != null) this.#reap.remove(worker.pid);
     if (worker !== undefined) this.bus.drop(worker);
+    this.#pulse.forget(id);
     const isAsked = known?.phase === 'draining' || known?.phase === 'ending';
     if (!isAsked) this.counters.crashes++;
     const facts = { worker: id, pid: worker?.pid ?? null, slot: known?.slot ?? null, code, signal };
@@ -271,6 +263,14 @@ export class Service {
     }
   }
 
+  #heard(heard: readonly Heard[]): void {
+    for (const { worker, beat } of heard) {
+      const process = this.workers.get(worker);
+      if (process !== undefined) process.beat = beat;
+    }
+    this.handle({ type: 'beats', beats: heard.map(beatOf) });
+  }
+
   #hear(id: number, message: ToPrimary): void {
     const worker = this.workers.get(id);
     if (worker === undefined) return;
@@ -286,10 +286,6 @@ export class Service {
       case 'taken':
         for (const connection of message.ids) this.#connections.taken(connection, id);
         break;
-      case 'beat':
-        worker.beat = message.beat;
-        this.#beats.add(beatOf(id, message.beat, nowMs()), this.state);
-        return;
       case 'plain':
         this.#log.warn(
           { worker: id, detail: message.detail },

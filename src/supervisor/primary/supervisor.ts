@@ -49,7 +49,10 @@ class Primary {
     // Who does not ask for them shall not see an unhandled rejection.
     this.#ready.promise.catch(() => undefined);
     this.#stopped.promise.catch(() => undefined);
-    void this.#start(settings);
+    this.#start(settings).catch((error: unknown) => {
+      this.#ready.reject(error);
+      this.#stopped.reject(error);
+    });
   }
 
   handle(): Supervisor {

@@ -2,11 +2,13 @@ import cluster, { type Worker } from 'node:cluster';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { ServiceSettings } from '../settings.ts';
-import type { Beat, SockName, ToPrimary, ToWorker, Wire, WorkerSettings } from '../wire.cts';
+import type { Beat, PulsePlace, SockName, ToPrimary, ToWorker, Wire, WorkerSettings } from '../wire.cts';
 import type { RawHandle } from './raw-handle.ts';
 
 const { CMD, SETTINGS } = createRequire(import.meta.url)('../wire.cjs') as Wire;
 const BOOT = fileURLToPath(new URL('../worker/boot.cjs', import.meta.url));
+/** Where a worker finds the file of heartbeats: behind stdin, stdout, stderr and the channel. */
+const PULSE_FD = 4;
 
 export interface ForkSpec {
   readonly service: ServiceSettings;
@@ -15,6 +17,7 @@ export interface ForkSpec {
   readonly generation: number;
   /** The worker must watch its parent itself: there is no reaper. */
   readonly watchParent: boolean;
+  readonly pulse: PulsePlace;
 }
 
 export interface WorkerListener {
@@ -112,12 +115,13 @@ export class WorkerProcess {
   }
 }
 
-function fork({ service, slot, generation, worker, watchParent }: ForkSpec): Worker {
+function fork({ service, slot, generation, worker, watchParent, pulse }: ForkSpec): Worker {
   const settings: WorkerSettings = {
     service: service.name,
     worker,
     generation,
     beatMs: service.beatMs,
+    pulse: { fd: PULSE_FD, offset: pulse.offset },
     claimMs: service.claimMs,
     ready: service.ready,
     balance: service.policy.balance,
@@ -131,7 +135,7 @@ function fork({ service, slot, generation, worker, watchParent }: ForkSpec): Wor
     args: [...service.args],
     execArgv: [...service.nodeArgs, '--require', BOOT],
     cwd: service.cwd,
-    silent: false,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc', pulse.fd],
     serialization: 'json',
   });
   return cluster.fork({

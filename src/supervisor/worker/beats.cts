@@ -1,14 +1,20 @@
-/** The pulse of the event loop: a worker whose main thread hangs sends none, and the primary notices. */
+/**
+ * The pulse of the event loop: a worker whose main thread hangs writes none, and the primary notices. It is written into
+ * a file in memory that all share: a message would wake the primary each time, and cost both of them ten times as much.
+ */
+import type * as Fs from 'node:fs';
 import type * as Hooks from 'node:perf_hooks';
 import type * as V8 from 'node:v8';
-import type { Beat } from '../wire.cts';
+import type { Beat, Wire, WorkerSettings } from '../wire.cts';
 import type { Channel } from './channel.cts';
 import type { Connections } from './connections.cts';
 
+const { writeSync } = require('node:fs') as typeof Fs;
 const { performance } = require('node:perf_hooks') as typeof Hooks;
 const v8 = require('node:v8') as typeof V8;
 const { send, later, nowMs } = require('./channel.cjs') as Channel;
 const { open, counts } = require('./connections.cjs') as Connections;
+const { PULSE_FIELDS } = require('../wire.cjs') as Wire;
 
 const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
 const memoryUsage = process.memoryUsage.bind(process);
@@ -88,37 +94,47 @@ function createSampler(): () => Sample {
   };
 }
 
-/** Sends the first beat at once, then one every `beatMs`. The timer does not keep the app alive. */
-function startBeats(beatMs: number): void {
+/** Writes numbered records, each over the one before. */
+function createPen({
+  fd,
+  offset,
+}: WorkerSettings['pulse']): (values: Readonly<Record<string, number>>) => void {
+  const record = new Float64Array(PULSE_FIELDS.length + 2);
+  let number = 0;
+  return (values) => {
+    number++;
+    record[0] = number;
+    for (let i = 0; i < PULSE_FIELDS.length; i++) record[i + 1] = values[PULSE_FIELDS[i] ?? ''] ?? 0;
+    record[record.length - 1] = number;
+    writeSync(fd, record, 0, record.byteLength, offset);
+  };
+}
+
+/** Writes the first beat at once, then one every `beatMs`. The timer does not keep the app alive. */
+function startBeats({ worker, beatMs, pulse }: WorkerSettings): void {
   const sample = createSampler();
+  const write = createPen(pulse);
   let dueMs = nowMs();
   let before = eventLoopUtilization();
-  let written = true;
-  let takenBefore = 0;
-  let sentAtMs = Number.NEGATIVE_INFINITY;
   const beat = (): void => {
     const atMs = nowMs();
     const loopDelayMs = Math.max(0, atMs - dueMs);
     dueMs = atMs + beatMs;
-    // The channel is stuck: more beats would only queue up behind this one.
-    if (!written) return;
-    const { taken, requests } = counts;
-    // It said that it took a connection since the last beat: that is a sign of life too, and costs nothing more.
-    const hasSpoken = taken !== takenBefore;
-    takenBefore = taken;
-    if (hasSpoken && atMs - sentAtMs < SAMPLE_EVERY_MS) return;
-    sentAtMs = atMs;
     const now = eventLoopUtilization();
     const { utilization: utilisation } = eventLoopUtilization(now, before);
     before = now;
-    written = false;
-    const message: Beat = { open: open.size, taken, requests, ...sample(), utilisation, loopDelayMs };
-    send({ t: 'beat', beat: message }, () => {
-      written = true;
-    });
+    const { taken, requests } = counts;
+    const values: Beat = { open: open.size, taken, requests, ...sample(), utilisation, loopDelayMs };
+    try {
+      write({ worker, atMs, ...values });
+    } catch (error) {
+      // Who closes descriptors that are not its own: it cannot be watched, and the log shall say why it goes.
+      later.clearInterval(timer);
+      send({ t: 'health', ok: false, detail: `no heartbeat: ${String(error)}` });
+    }
   };
+  const timer = later.setInterval(beat, beatMs).unref();
   beat();
-  later.setInterval(beat, beatMs).unref();
 }
 
 const beats = { startBeats };

@@ -117,11 +117,11 @@ function createFaux(sockname: SockName, onClose: () => void): Faux {
 }
 
 /** The app listens. The primary tells `cluster.on('listening')` when it takes us into rotation: a standby is not there yet. */
-function announce(server: Shared, onListening: () => void): void {
+function announce(server: Shared, onListening: (server: object) => void): void {
   server.once('listening', () => {
     // Worker#state is not in Node's types.
     if (cluster.worker) (cluster.worker as { state?: string }).state = 'listening';
-    onListening();
+    onListening(server);
   });
 }
 
@@ -145,7 +145,7 @@ function listenThroughPrimary(
   server: Shared,
   query: ServerQuery,
   callback: Callback,
-  onListening: () => void,
+  onListening: (server: object) => void,
 ): void {
   const wanted = resolved(query);
   const key = [wanted.address, wanted.port, wanted.addressType, wanted.fd].join(':');
@@ -185,7 +185,7 @@ function listenThroughNode(
   server: Shared,
   query: ServerQuery,
   callback: Callback,
-  onListening: () => void,
+  onListening: (server: object) => void,
 ): void {
   original.call(cluster, server, query, (errno, handle, ...rest) => {
     if (handle && !errno) {
@@ -195,7 +195,7 @@ function listenThroughNode(
         const address = server.address();
         const port = typeof address === 'object' ? (address?.port ?? -1) : -1;
         send({ t: 'listens', address: query.address, port });
-        onListening();
+        onListening(server);
       });
     }
     callback(errno, handle, ...rest);
@@ -254,7 +254,7 @@ function onAnswer(answer: Answer): void {
 }
 
 /** Replaces `cluster._getServer`. False when this Node has none: then node:cluster serves as it always does. */
-function install(settings: WorkerSettings, onListening: () => void): boolean {
+function install(settings: WorkerSettings, onListening: (server: object) => void): boolean {
   const inner = cluster as unknown as { _getServer?: GetServer };
   const original = inner._getServer;
   if (typeof original !== 'function') return false;

@@ -11,6 +11,7 @@ import type { Handle, Listen } from './listen.cts';
 import type { Signals } from './signals.cts';
 import type { StickyCookie } from './sticky-cookie.cts';
 import type { SupervisedModule } from './supervised.cts';
+import type { WarmUp } from './warm-up.cts';
 import type { ParentWatch } from './watch-parent.cts';
 
 const cluster = require('node:cluster') as typeof Cluster;
@@ -23,7 +24,11 @@ const { watchHealth } = require('./health.cjs') as Health;
 const listen = require('./listen.cjs') as Listen;
 const { exitWithPrimary, installSignals } = require('./signals.cjs') as Signals;
 const { addStickyCookie } = require('./sticky-cookie.cjs') as StickyCookie;
+const { warmUp } = require('./warm-up.cjs') as WarmUp;
 const { publish } = require('./supervised.cjs') as SupervisedModule;
+
+/** By then a worker that is needed at once has its slot: only one that waits has time to warm up. */
+const WARM_UP_AFTER_MS = 100;
 
 /** Says `ready` once. */
 function createReadiness(): () => void {
@@ -88,7 +93,13 @@ function startWorker(settings: WorkerSettings, exitListeners: number): void {
     handlers,
   });
   const ready = createReadiness();
-  const onListening = settings.ready === 'listening' ? ready : () => {};
+  const onListening = (server: object): void => {
+    if (settings.ready === 'listening') ready();
+    const warmUpIfIdle = (): void => {
+      if (place.slot() === null && !isDraining()) warmUp(server);
+    };
+    later.setTimeout(warmUpIfIdle, WARM_UP_AFTER_MS).unref();
+  };
 
   const receive = (message: ToWorker, handle: unknown): void => {
     switch (message.t) {
@@ -134,7 +145,7 @@ function startWorker(settings: WorkerSettings, exitListeners: number): void {
     handle: (topic, handler) => void handlers.set(topic, handler),
     broadcast: bus.broadcast,
   });
-  startBeats(settings.beatMs);
+  startBeats(settings);
 }
 
 const worker = { startWorker };
