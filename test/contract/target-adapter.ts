@@ -9,6 +9,7 @@ import { runClock } from '../../dist/runtime/clock.js';
 import { isListening } from '../../dist/runtime/free-port.js';
 import { startGuardian } from '../../dist/runtime/guardian.js';
 import { isDead, processesOfRun, signalProcess } from '../../dist/runtime/process-table.js';
+import '../support/bare-children.ts';
 
 /** Command lines that the suite starts through the adapter. */
 export interface TargetCommands {

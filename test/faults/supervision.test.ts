@@ -7,6 +7,9 @@ import { type ContractRig, faultKindContract } from '../contract/fault-kind.ts';
 import { startRig } from './rig.ts';
 import { startTargetRig } from './target-rig.ts';
 
+// Each test has servers of its own, and most of it is waiting for them.
+t.jobs = 2;
+
 type Role = 'primary' | 'worker';
 
 const onServer =
@@ -57,7 +60,6 @@ faultKindContract(t, {
 });
 
 t.test('signal: what would not be heard, or is for a worker, is not sent', async (t) => {
-  // Not through the adapter: the test runner would give the server handlers that it does not have.
   const rig = await startRig();
   t.teardown(() => rig.close());
   const primary = await rig.primary();

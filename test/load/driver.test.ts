@@ -11,6 +11,7 @@ import { FLAG_FRESH, OUTCOMES, type SampleColumns } from '../../dist/model/sampl
 import { readSamples } from '../../dist/runtime/samples-file.js';
 import { countRows, loadDriverContract, loadSpec, request, runLoad, until } from '../contract/load-driver.ts';
 import { ScriptedServer } from '../fixtures/scripted-server.ts';
+import '../support/bare-children.ts';
 
 loadDriverContract(t, () => autocannonDriver);
 
