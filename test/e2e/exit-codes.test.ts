@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { chaos, eventually, processesOf, scenarioFile, server, tempDir } from '../support/chaos.ts';
 
+// Most of a run is waiting, and what is judged here is an exit code.
+t.jobs = 2;
+
 const KILL = `{ phases, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
 const HOLD = `{ phases: { ...phases, chaos: '60s' }, faults: [
   { name: 'freeze', fault: freeze({ hold: 'end', select: slot(1) }), schedule: at('100ms') },
@@ -28,11 +31,12 @@ t.test('exit 3, starting nothing: what is wrong is named with what is allowed', 
     [['faults', 'freez'], /freeze/],
     [['report', '/nonexistent'], /journal/],
   ];
-  for (const [args, expected] of cases) {
+  const check = async ([args, expected]: (typeof cases)[number]): Promise<void> => {
     const { code, stderr } = await chaos(t, args).done;
     t.equal(code, 3, `${args.join(' ')}\n${stderr}`);
     t.match(stderr, expected, args.join(' '));
-  }
+  };
+  for (let i = 0; i < cases.length; i += 2) await Promise.all(cases.slice(i, i + 2).map(check));
 });
 
 t.test('exit 3 if the port is taken before the server was started', async (t) => {
@@ -54,26 +58,25 @@ t.test('exit 3 if the port is taken before the server was started', async (t) =>
 });
 
 t.test('exit 4, injecting nothing: the server is not healthy, and its own words are shown', async (t) => {
-  const short = `{ phases, target: { readyTimeout: '4s' }, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
-  const cases: readonly (readonly [string, RegExp])[] = [
-    ['crashes-at-boot.cjs', /DATABASE_URL is not set/],
-    ['never-listens.cjs', /not ready within 4 s/],
-    ['flaky-baseline.cjs', /steady state was not proven/],
-  ];
-  for (const [name, expected] of cases) {
-    const run = chaos(t, ['run', scenarioFile(t, short), '--target', server(name)]);
-    const { code, stderr } = await run.done;
-    t.equal(code, 4, `${name}\n${stderr}`);
-    t.match(stderr, expected, name);
-    t.notOk(
-      run.journal().some((event) => event.type === 'fault.inject'),
-      'no fault was injected',
-    );
+  t.jobs = 2;
+  const short = `{ phases: { ...phases, baseline: '1s' }, target: { readyTimeout: '4s' }, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
+  for (const [name, scenario, expected] of [
+    ['flaky-baseline.cjs', short, /steady state was not proven/],
+    ['never-listens.cjs', short, /not ready within 4 s/],
+    ['not-clustered.cjs', KILL, /no workers/],
+    ['crashes-at-boot.cjs', short, /DATABASE_URL is not set/],
+  ] as const) {
+    t.test(name, async (t) => {
+      const run = chaos(t, ['run', scenarioFile(t, scenario), '--target', server(name)]);
+      const { code, stderr } = await run.done;
+      t.equal(code, 4, `${name}\n${stderr}`);
+      t.match(stderr, expected, name);
+      t.notOk(
+        run.journal().some((event) => event.type === 'fault.inject'),
+        'no fault was injected',
+      );
+    });
   }
-  const alone = chaos(t, ['run', scenarioFile(t, KILL), '--target', server('not-clustered.cjs')]);
-  const { code, stderr } = await alone.done;
-  t.equal(code, 4);
-  t.match(stderr, /no workers/);
 });
 
 t.test('exit 5 if a port is still held after the stop', async (t) => {
