@@ -29,6 +29,9 @@ import type { ServiceStatus, SupervisorStatus } from '../../dist/supervisor/sett
 import { type ChaosRun, chaos, eventually, tempDir } from '../support/chaos.ts';
 import { cleanSpawn } from '../support/clean-spawn.ts';
 
+// Each test has a folder and ports of its own, and most of it is waiting for processes.
+t.jobs = 2;
+
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 const APP = join(FIXTURES, 'serve-app.cjs');
 const DEADLINE_MS = 30_000;

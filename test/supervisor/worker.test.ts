@@ -463,6 +463,8 @@ t.test('readiness', async (t) => {
 });
 
 t.test('draining', async (t) => {
+  // Each test has a worker of its own, and waits for its connections to fall silent.
+  t.jobs = 2;
   t.test('an idle worker ends at once, with code 0', async (t) => {
     const rig = await start(t, 'http');
     await rig.drain(NEVER_MS);

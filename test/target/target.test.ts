@@ -7,6 +7,9 @@ import { WorkerTable } from '../../dist/target/worker-table.js';
 import { startTarget, targetAdapterContract } from '../contract/target-adapter.ts';
 import { chaos, scenarioFile, server, tempDir } from '../support/chaos.ts';
 
+// Each test has a server of its own, and most of it is waiting for that.
+t.jobs = 2;
+
 const never = new AbortController().signal;
 
 t.test('the command adapter keeps the contract of target adapters', (t) => {
