@@ -21,11 +21,12 @@ async function judged(
   fixture: string,
   {
     chaosPhase = '6s',
+    settle = '12s',
     faults,
     objectives,
-  }: Record<'faults', string> & { chaosPhase?: string; objectives: readonly string[] },
+  }: Record<'faults', string> & { chaosPhase?: string; settle?: string; objectives: readonly string[] },
 ): Promise<Ended> {
-  const body = `{ phases: { ...phases, warmup: '500ms', chaos: '${chaosPhase}', recovery: '2s' }, ${COMMON}: ${JSON.stringify(objectives)}, faults: [${faults}] }`;
+  const body = `{ phases: { ...phases, warmup: '500ms', chaos: '${chaosPhase}', settle: '${settle}', recovery: '2s' }, ${COMMON}: ${JSON.stringify(objectives)}, faults: [${faults}] }`;
   const run = chaos(t, ['run', scenarioFile(t, body), '--target', server(fixture), '--workers', '2']);
   const { code, stdout, stderr } = await run.done;
   const report = run.report();
@@ -84,11 +85,11 @@ t.test('reload', async (t) => {
   });
 
   t.test('one that stops halfway, or never was, proves nothing', async (t) => {
-    const quick = { ...RELOAD, faults: RELOAD.faults.replace('reload()', `reload({ within: '3s' })`) };
-    const half = await judged(t, 'reloads-half.cjs', quick);
+    const faults = RELOAD.faults.replace('reload()', `reload({ within: '3s' })`);
+    const half = await judged(t, 'reloads-half.cjs', { ...RELOAD, faults, chaosPhase: '4s' });
     t.equal(half.code, 2, half.text);
     t.match(half.check('faults.ineffective')?.reason, /1 of 2 workers had been replaced/);
-    const deaf = await judged(t, 'reforks.cjs', quick);
+    const deaf = await judged(t, 'reforks.cjs', { ...RELOAD, faults, chaosPhase: '1s' });
     t.equal(deaf.code, 2, deaf.text);
     t.match(deaf.check('faults.ineffective')?.reason, /does not listen for SIGHUP/);
     t.equal(deaf.check('primary.exits')?.verdict, 'pass', 'a signal that would kill it is not sent');
@@ -124,7 +125,6 @@ t.test('scale', async (t) => {
 
 t.test('crash loop', async (t) => {
   const LOOP = {
-    chaosPhase: '7s',
     faults: `{ name: 'loop', fault: crashLoop({ hold: '5s' }), schedule: at('300ms') }`,
     objectives: [
       'crashloop.forksPer10s <= 8',
@@ -154,7 +154,7 @@ t.test('crash loop', async (t) => {
   });
 
   t.test('a supervisor that gives up is not back', async (t) => {
-    const { code, text, check } = await judged(t, 'gives-up.cjs', { ...LOOP, chaosPhase: '6s' });
+    const { code, text, check } = await judged(t, 'gives-up.cjs', { ...LOOP, settle: '6s' });
     t.equal(code, 1, text);
     t.equal(check('recovery.excess')?.verdict, 'fail');
     t.equal(check('workers.missing')?.verdict, 'fail');

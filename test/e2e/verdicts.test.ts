@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { chaos, scenarioFile, server } from '../support/chaos.ts';
 
+/** Where no number of requests is judged: a fifth of the usual load, on a machine that others use too. */
+const LOW = 'load: { rate: 100 }';
+
 const KILLS = `{ phases, faults: [
   { name: 'kill', fault: kill(), schedule: at('500ms') },
   { name: 'exit', fault: kill({ signal: 'exit', code: 1 }), schedule: at('2s') },
@@ -42,7 +45,7 @@ t.test(
 );
 
 t.test('pm2-runtime passes a kill, and fails a hang, because nobody notices it', async (t) => {
-  const body = `{ phases: { ...phases, chaos: '6s' }, faults: [
+  const body = `{ phases: { ...phases, chaos: '6s' }, ${LOW}, faults: [
     { name: 'kill', fault: kill({ select: slot(1) }), schedule: at('500ms') },
     { name: 'freeze', fault: freeze({ hold: '3s', select: slot(2) }), schedule: at('2500ms') },
   ] }`;
@@ -57,7 +60,7 @@ t.test('pm2-runtime passes a kill, and fails a hang, because nobody notices it',
 });
 
 t.test('a supervisor with a heartbeat passes freeze and event-loop block', async (t) => {
-  const body = `{ phases: { ...phases, chaos: '11s' }, faults: [
+  const body = `{ phases: { ...phases, chaos: '11s' }, ${LOW}, faults: [
     { name: 'freeze', fault: freeze({ hold: '5s' }), schedule: at('500ms') },
     { name: 'block', fault: blockEventLoop({ hold: '5s' }), schedule: at('6s') },
   ] }`;
@@ -70,7 +73,7 @@ t.test('a supervisor with a heartbeat passes freeze and event-loop block', async
 t.test(
   'memory: a spike below the limit is survived, one to the limit ends in a replaced worker',
   async (t) => {
-    const body = `{ phases: { ...phases, chaos: '9s' }, target: { env: { NODE_OPTIONS: '--max-old-space-size=96' } }, faults: [
+    const body = `{ phases: { ...phases, chaos: '9s' }, ${LOW}, target: { env: { NODE_OPTIONS: '--max-old-space-size=96' } }, faults: [
     { name: 'small', fault: memorySpike({ size: '24MB', hold: '1s', select: slot(1) }), schedule: at('500ms') },
     { name: 'off-heap', fault: memorySpike({ where: 'off-heap', size: '48MB', hold: '1s', select: slot(2) }), schedule: at('500ms') },
     { name: 'limit', fault: memorySpike({ size: 'limit', hold: '5s', select: slot(1) }), schedule: at('3s') },
@@ -84,7 +87,7 @@ t.test(
 );
 
 t.test('a fault that cannot take effect is inconclusive, with exit code 2', async (t) => {
-  const body = `{ phases, objectives: ['primary.exits == 0'], faults: [
+  const body = `{ phases: { ...phases, chaos: '1s', recovery: '1s' }, ${LOW}, objectives: ['primary.exits == 0'], faults: [
     { name: 'throw', fault: kill({ signal: 'uncaught' }), schedule: at('500ms') },
   ] }`;
   const swallows = `NODE_OPTIONS="$NODE_OPTIONS --require ${join(import.meta.dirname, '../fixtures/swallows-exceptions.cjs')}" ${server('reforks.cjs')}`;
@@ -98,7 +101,7 @@ t.test('a fault that cannot take effect is inconclusive, with exit code 2', asyn
 t.test(
   '--repeat runs derived seeds and the report says how each went; replay runs the same plan again',
   async (t) => {
-    const body = `{ phases: { ...phases, baseline: '1s', chaos: '3s', recovery: '2s' }, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
+    const body = `{ phases: { ...phases, baseline: '1s', chaos: '3s', recovery: '2s' }, ${LOW}, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
     const file = scenarioFile(t, body);
     const run = chaos(t, ['run', file, '--target', server('reforks.cjs'), '--seed', 'x', '--repeat', '2']);
     const { code, stdout } = await run.done;
