@@ -7,8 +7,10 @@ import { chaos, eventually, processesOf, scenarioFile, server, tempDir } from '.
 // Most of a run is waiting, and what is judged here is an exit code.
 t.jobs = 2;
 
-const KILL = `{ phases, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
-const HOLD = `{ phases: { ...phases, chaos: '60s' }, faults: [
+/** A fifth of the usual load: no number of requests is judged here. */
+const LOW = 'load: { rate: 100 }';
+const KILL = `{ phases, ${LOW}, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
+const HOLD = `{ phases: { ...phases, chaos: '60s' }, ${LOW}, faults: [
   { name: 'freeze', fault: freeze({ hold: 'end', select: slot(1) }), schedule: at('100ms') },
   { name: 'block', fault: blockEventLoop({ hold: 'end', select: slot(2) }), schedule: at('200ms') },
 ] }`;
@@ -59,7 +61,7 @@ t.test('exit 3 if the port is taken before the server was started', async (t) =>
 
 t.test('exit 4, injecting nothing: the server is not healthy, and its own words are shown', async (t) => {
   t.jobs = 2;
-  const short = `{ phases: { ...phases, baseline: '1s' }, target: { readyTimeout: '4s' }, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
+  const short = `{ phases: { ...phases, baseline: '1s' }, ${LOW}, target: { readyTimeout: '4s' }, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
   for (const [name, scenario, expected] of [
     ['flaky-baseline.cjs', short, /steady state was not proven/],
     ['never-listens.cjs', short, /not ready within 4 s/],

@@ -97,6 +97,7 @@ async function start(
     wake();
   });
   primary.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  primary.stdin?.on('error', () => {});
   const rig: Rig = {
     primary,
     port,
@@ -120,7 +121,8 @@ async function start(
     async tell(command) {
       const before = rig.count('done');
       primary.stdin?.write(`${JSON.stringify(command)}\n`);
-      if (command.do !== 'die') await rig.heard(() => rig.count('done') > before);
+      // The primary ends with its worker, and an idle one that drains ends at once.
+      if (command.do !== 'die') await rig.heard(() => rig.count('done') > before || rig.count('exit') > 0);
     },
     async drain(graceMs) {
       await rig.tell({ do: 'send', message: { t: 'drain', graceMs, reason: 'stop' } });
