@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { chaos, scenarioFile, server } from '../support/chaos.ts';
 
-/** Where no number of requests is judged: a fifth of the usual load, on a machine that others use too. */
+/** No number of requests is judged: a fifth of the usual load, on a machine that others use too. */
 const LOW = 'load: { rate: 100 }';
 
-const KILLS = `{ phases, faults: [
+const KILLS = `{ phases, ${LOW}, faults: [
   { name: 'kill', fault: kill(), schedule: at('500ms') },
   { name: 'exit', fault: kill({ signal: 'exit', code: 1 }), schedule: at('2s') },
   { name: 'again', fault: kill(), schedule: at('3500ms') },
