@@ -21,8 +21,7 @@ export class Channels {
       this.#machine.troubled(this.#machine.nowMs + (frost.forMs ?? 0));
       if (frost.how === 'after-check') {
         this.#take(process, connection);
-        process.unsaid = connection;
-        connection.doubled = true;
+        leaveUnsaid(process, connection);
         this.#machine.hang(process, frost.forMs);
         return;
       }
@@ -49,7 +48,7 @@ export class Channels {
     if (channel.length > 0) {
       process.channel = [];
       const stale: number[] = [];
-      const taken: number[] = [];
+      const taken: Offered[] = [];
       for (const { connection, sentAtMs } of channel) {
         if (
           this.#machine.nowMs - sentAtMs > this.#machine.world.nature.claimMs ||
@@ -58,11 +57,13 @@ export class Channels {
           stale.push(connection.id);
         } else {
           this.#take(process, connection);
-          taken.push(connection.id);
+          taken.push(connection);
         }
       }
       if (stale.length > 0) this.say(process, 'returned', stale);
-      if (taken.length > 0 && process.isRunning) this.say(process, 'taken', taken);
+      // Told of the stale ones, the primary may have given it one that makes it stand still.
+      if (!process.isRunning) for (const connection of taken) leaveUnsaid(process, connection);
+      else if (taken.length > 0) this.say(process, 'taken', idsOf(taken));
     }
     this.#machine.finish(process);
   }
@@ -95,4 +96,14 @@ export class Channels {
     this.#machine.finish(taker);
     this.#machine.pulse.opened(taker);
   }
+}
+
+/** Who hangs between taking a connection and saying so, and is killed for it, has it in common with who gets it next. */
+function leaveUnsaid(process: Process, connection: Offered): void {
+  process.unsaid.push(connection);
+  connection.doubled = true;
+}
+
+export function idsOf(connections: readonly Offered[]): readonly number[] {
+  return connections.map(({ id }) => id);
 }

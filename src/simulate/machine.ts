@@ -1,5 +1,5 @@
 import { Calendar } from './calendar.ts';
-import { Channels } from './channels.ts';
+import { Channels, idsOf } from './channels.ts';
 import { hashed } from './draw.ts';
 import type { Item, PrimaryPort } from './item.ts';
 import { ASK, BEATING_MS, type Offered, Process } from './process.ts';
@@ -155,11 +155,11 @@ export class Machine {
     const isOnTime = this.nowMs >= process.flapUntilMs;
     if (isOnTime) this.pulse.start(process);
     const { unsaid } = process;
-    process.unsaid = null;
+    process.unsaid = [];
     const isBeatFirst = hashed(this.world.seed, process.id, ASK.beat) < 0.5;
-    if (unsaid === null && !isBeatFirst) this.channels.turn(process);
+    if (unsaid.length === 0 && !isBeatFirst) this.channels.turn(process);
     if (!process.isMute) {
-      if (unsaid !== null) this.channels.say(process, 'taken', [unsaid.id]);
+      if (unsaid.length > 0) this.channels.say(process, 'taken', idsOf(unsaid));
       if (process.isRunning && isOnTime) this.pulse.sayNow(process);
     }
     if (process.isRunning) this.channels.turnSoon(process, process.id);

@@ -1,7 +1,7 @@
 import type { Balance, PolicyConfig } from '../supervisor/policy/model.ts';
 import { Dice } from './draw.ts';
 import { makeTrouble } from './make-trouble.ts';
-import type { Nature, Trouble, World } from './world.ts';
+import { lifeMs, lifeMsMin, type Nature, type Trouble, type World } from './world.ts';
 
 /** Troubles come in the first part of a world; the rest is for getting well. */
 const TROUBLED_SHARE = 0.6;
@@ -28,7 +28,16 @@ export function makeWorld(seed: number, seconds: number): World {
     troubles.push({ type: 'stuck-drains', atMs, forMs: 200 }, { type: 'asked-to-retire', atMs, pick: 0 });
   }
   troubles.sort((a, b) => a.atMs - b.atMs);
-  return { version: 1, seed, seconds, config, nature, troubles };
+  return withLife({ version: 1, seed, seconds, config, nature, troubles });
+}
+
+/** With limits on requests and age that workers can live by. */
+function withLife(world: World): World {
+  const { limits } = world.config;
+  const factor = Math.max(1, lifeMsMin(world) / lifeMs(world));
+  const requests = limits.requests === null ? null : limits.requests * factor;
+  const ageMs = limits.ageMs === null ? null : limits.ageMs * factor;
+  return { ...world, config: { ...world.config, limits: { ...limits, requests, ageMs } } };
 }
 
 /** Close to one before: troubles seldom come alone. */

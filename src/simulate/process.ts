@@ -74,8 +74,8 @@ export class Process {
   isUnhealthy = false;
   hasAsked = false;
   flapUntilMs = 0;
-  /** It took a connection and stood still before it said so. */
-  unsaid: Offered | null = null;
+  /** It took these and stood still before it said so. */
+  unsaid: Offered[] = [];
   readonly listens = { a: false, b: false };
   channel: Letter[] = [];
   /** A turn of its event loop is due. */

@@ -1,5 +1,5 @@
 import type { Broken } from './run-world.ts';
-import type { Trouble, World } from './world.ts';
+import { lifeMs, lifeMsMin, type Trouble, type World } from './world.ts';
 
 /** Plays a world; null when every rule held. */
 export type Play = (world: World) => Broken | null;
@@ -128,8 +128,12 @@ function isInOrder(troubles: readonly Trouble[]): boolean {
   return troubles.every(({ atMs }, index) => index === 0 || atMs >= (troubles[index - 1]?.atMs ?? 0));
 }
 
+const RSS_MIN = 60e6;
+const HEAP_MIN = 0.3;
+
 /** Numbers that no settings could have would break rules of their own. */
-function isSane({ config, nature, troubles }: World): boolean {
+function isSane(world: World): boolean {
+  const { config, nature, troubles } = world;
   return (
     config.workers >= 1 &&
     config.surge >= 1 &&
@@ -143,6 +147,10 @@ function isSane({ config, nature, troubles }: World): boolean {
     config.backoff.firstMs >= 1 &&
     config.backoff.firstMs <= config.backoff.capMs &&
     config.limits.stagger < 1 &&
+    // Above what every worker has from its start, else each is replaced for ever.
+    (config.limits.rssBytes ?? RSS_MIN) >= RSS_MIN &&
+    (config.limits.heapShare ?? HEAP_MIN) >= HEAP_MIN &&
+    lifeMs(world) >= lifeMsMin(world) &&
     nature.beatMs >= 5 &&
     nature.takeMsMax >= 1 &&
     nature.takeMsMax < nature.claimMs &&

@@ -123,3 +123,22 @@ export interface Burst {
   /** Held open for so long; null: as usual. */
   readonly heldMs: number | null;
 }
+
+/**
+ * The shortest life that limits on requests and age must leave each worker, in ms: in less time than it takes to replace
+ * all others, one by one and each after a drain to its deadline, no policy could keep up with them.
+ */
+export function lifeMsMin({ config, nature, troubles }: World): number {
+  let workers = config.workers;
+  for (const trouble of troubles) {
+    if (trouble.type === 'scale') workers = Math.max(workers, trouble.workers);
+    if (trouble.type === 'reload') workers = Math.max(workers, trouble.config.workers ?? 0);
+  }
+  return (workers + config.standbys + 1) * (nature.bootMsMax + config.drainMs + nature.exitMsMax);
+}
+
+/** A worker's shortest life under its limits on requests and age, in ms. */
+export function lifeMs({ config: { limits }, nature }: World): number {
+  const requestsMs = ((limits.requests ?? Number.POSITIVE_INFINITY) / nature.requestsPerSecond) * 1000;
+  return Math.min(requestsMs, limits.ageMs ?? Number.POSITIVE_INFINITY) * (1 - limits.stagger);
+}

@@ -58,6 +58,8 @@ export class ForkChecks {
       this.#deaths = { notBeforeMs: 0, latestMs: 0 };
       this.#forkedAtMs = [];
     }
+    // Who boots for a slot that is no more ends, and does not count; who boots in its place does.
+    if (event.type === 'scale') this.#forkedAtMs = [];
     if (event.type === 'ready' && this.#known.machine.processes[event.worker]?.phase === 'booting') {
       this.#forkedAtMs = [];
       this.#bootFailures = 0;
