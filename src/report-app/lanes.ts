@@ -30,7 +30,7 @@ export function workerLanes(page: Page, view: TimeView, widthPx: number): SVGEle
     const row = rows.get(worker.slot);
     if (row === undefined) continue;
     const place = { view, widthPx, y: row * rowPx, rowPx, dense };
-    area.append(...workerBar(worker, place));
+    area.append(...workerBar(worker, place, vacantFromMs(page, worker)));
     const exit = exitMark(page, worker, place, kinds);
     if (exit !== null) exits.push(exit);
   }
@@ -62,10 +62,19 @@ function exitsPerSlot({ report }: Page, view: TimeView): number {
   return [...counts.values()].reduce((max, count) => Math.max(max, count), 0);
 }
 
-function workerBar(worker: ReportWorker, { view, widthPx, y, rowPx }: Place): SVGElement[] {
+/** When the one before it in its slot ended: a standby may wait long behind that one, and does not cover it. */
+function vacantFromMs({ report }: Page, { slot, generation }: ReportWorker): number {
+  const before = report.workers.find(
+    (worker) => worker.slot === slot && worker.generation === generation - 1,
+  );
+  return before?.exitedAtMs ?? 0;
+}
+
+function workerBar(worker: ReportWorker, { view, widthPx, y, rowPx }: Place, vacantMs: number): SVGElement[] {
   const endMs = worker.exitedAtMs ?? view.full.toMs;
   const readyMs = Math.min(worker.listeningAtMs ?? endMs, endMs);
-  const [born, ready, end] = [worker.spawnedAtMs, readyMs, endMs].map((ms) => view.x(ms, widthPx));
+  const bornMs = Math.max(worker.spawnedAtMs, Math.min(vacantMs, readyMs));
+  const [born, ready, end] = [bornMs, readyMs, endMs].map((ms) => view.x(ms, widthPx));
   if (born === undefined || ready === undefined || end === undefined) return [];
   const pad = rowPx >= 14 ? 3 : 1;
   const box = { y: y + pad, height: rowPx - 2 * pad, rx: rowPx >= 14 ? 3 : 1 };

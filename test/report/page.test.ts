@@ -44,6 +44,14 @@ const NAMELESS = `(() => {
 })()`;
 
 /** Runs in the page: whether each panel has anything drawn. */
+/** How many bars of booting workers lie over one that is alive in the same slot. */
+const COVERED = `(() => {
+  const rects = (kind) => [...document.querySelectorAll('#timeline rect.' + kind)].map((rect) => ({
+    y: rect.getAttribute('y'), from: Number(rect.getAttribute('x')),
+    to: Number(rect.getAttribute('x')) + Number(rect.getAttribute('width')) }));
+  return rects('booting').filter((boot) => rects('alive').some((one) =>
+    one.y === boot.y && one.from < boot.to - 2 && boot.from < one.to - 2)).length;
+})()`;
 const PAINTED = `[...document.querySelectorAll('#timeline canvas')].map((canvas) =>
   canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0))`;
 
@@ -183,6 +191,7 @@ t.test('the timeline has its panels, bands, lanes and one axis', async (t) => {
   t.match(await label('Faults by kind'), /freeze-2, slot 1, at 11\.21 s: never recovered/);
   t.match(await label('Outages'), /outage of 1\.5 s/);
   t.match(await label('Workers by slot and generation'), /code 1 at 22\.61 s: nobody asked for it/);
+  t.equal(await page.evaluate(COVERED), 0, 'a standby that waits does not cover who serves');
   const painted = await page.evaluate(PAINTED);
   t.same(painted, [true, true, true, true], 'each panel has something drawn');
 });

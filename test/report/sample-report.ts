@@ -151,7 +151,8 @@ function sampleWorkers(faults: readonly ReportFault[], draw: () => number): Repo
       });
       if (fault === null) break;
       generation += 1;
-      spawnedAtMs = (fault.injectedAtMs ?? 0) + (fault.recovery.forkMs ?? 0);
+      // In slot 1 a standby that waited takes the place.
+      spawnedAtMs = slot === 1 ? spawnedAtMs + 400 : (fault.injectedAtMs ?? 0) + (fault.recovery.forkMs ?? 0);
       listeningAtMs = (fault.injectedAtMs ?? 0) + (fault.recovery.listeningMs ?? 0);
     }
   }
