@@ -43,8 +43,7 @@ const NAMELESS = `(() => {
   return bad;
 })()`;
 
-/** Runs in the page: whether each panel has anything drawn. */
-/** How many bars of booting workers lie over one that is alive in the same slot. */
+/** Runs in the page: how many bars of booting workers lie over one that is alive in the same slot. */
 const COVERED = `(() => {
   const rects = (kind) => [...document.querySelectorAll('#timeline rect.' + kind)].map((rect) => ({
     y: rect.getAttribute('y'), from: Number(rect.getAttribute('x')),
@@ -52,6 +51,8 @@ const COVERED = `(() => {
   return rects('booting').filter((boot) => rects('alive').some((one) =>
     one.y === boot.y && one.from < boot.to - 2 && boot.from < one.to - 2)).length;
 })()`;
+
+/** Runs in the page: whether each panel has anything drawn. */
 const PAINTED = `[...document.querySelectorAll('#timeline canvas')].map((canvas) =>
   canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte > 0))`;
 
