@@ -7,9 +7,6 @@ import { type ContractRig, faultKindContract } from '../contract/fault-kind.ts';
 import { startRig } from './rig.ts';
 import { startTargetRig } from './target-rig.ts';
 
-// Each test has servers of its own, and most of it is waiting for them.
-t.jobs = 2;
-
 type Role = 'primary' | 'worker';
 
 const onServer =

@@ -43,6 +43,8 @@ export async function startTargetRig(t: Test, fixture: string): Promise<TargetRi
     if (found === undefined) throw new Error(`${what}: not within ${FACT_DEADLINE_MS} ms`);
     return found;
   };
+  // Workers may be heard before it; a run is past its warm-up by the first fault.
+  await until('a primary', () => handle.primary());
   const inspect = (id: ProcessId): ProcessFacts | null => {
     const row = readProcess(id.pid);
     return row?.startTime === id.startTime && row.state !== 'Z' ? row : null;
