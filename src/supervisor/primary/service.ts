@@ -264,11 +264,13 @@ export class Service {
   }
 
   #heard(heard: readonly Heard[]): void {
-    for (const { worker, beat } of heard) {
-      const process = this.workers.get(worker);
-      if (process !== undefined) process.beat = beat;
-    }
-    this.handle({ type: 'beats', beats: heard.map(beatOf) });
+    const beats = heard.map((one) => {
+      const worker = this.workers.get(one.worker);
+      if (worker !== undefined) worker.beat = one.beat;
+      if (worker === undefined || one.atMs >= worker.told.atMs) return beatOf(one);
+      return { ...beatOf(one), open: worker.told.open };
+    });
+    this.handle({ type: 'beats', beats });
   }
 
   #hear(id: number, message: ToPrimary): void {
@@ -284,7 +286,8 @@ export class Service {
         worker.addresses.set(listenerOf(message), { address: message.address ?? '', port: message.port });
         break;
       case 'taken':
-        for (const connection of message.ids) this.#connections.taken(connection, id);
+        worker.told = { open: message.open, atMs: nowMs() };
+        message.ids.forEach((connection) => this.#connections.taken(connection, id));
         break;
       case 'plain':
         this.#log.warn(
@@ -327,7 +330,5 @@ export class Service {
     );
   }
 
-  #pidOf(id: number): number | null {
-    return this.workers.get(id)?.pid ?? null;
-  }
+  #pidOf = (id: number): number | null => this.workers.get(id)?.pid ?? null;
 }

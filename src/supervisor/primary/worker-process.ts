@@ -33,6 +33,8 @@ export class WorkerProcess {
   /** What it listens on, by listener key. */
   readonly addresses = new Map<string, SockName>();
   beat: Beat | null = null;
+  /** What it held when it last took connections, and when it said so: a beat from before that is older news. */
+  told = { open: 0, atMs: Number.NEGATIVE_INFINITY };
   /** Messages of the app in the current second. */
   messages = 0;
   hasExited = false;
