@@ -2,13 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
-import { chaos, eventually, processesOf, scenarioFile, server, tempDir } from '../support/chaos.ts';
+import { chaos, eventually, LOW, processesOf, scenarioFile, server, tempDir } from '../support/chaos.ts';
 
 // Most of a run is waiting, and what is judged here is an exit code.
 t.jobs = 2;
 
-/** A fifth of the usual load: no number of requests is judged here. */
-const LOW = 'load: { rate: 100 }';
 const KILL = `{ phases, ${LOW}, faults: [{ name: 'kill', fault: kill(), schedule: at('500ms') }] }`;
 const HOLD = `{ phases: { ...phases, chaos: '60s' }, ${LOW}, faults: [
   { name: 'freeze', fault: freeze({ hold: 'end', select: slot(1) }), schedule: at('100ms') },

@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { chaos, scenarioFile, server } from '../support/chaos.ts';
-
-/** No number of requests is judged: a fifth of the usual load, on a machine that others use too. */
-const LOW = 'load: { rate: 100 }';
+import { chaos, LOW, scenarioFile, server } from '../support/chaos.ts';
 
 const KILLS = `{ phases, ${LOW}, faults: [
   { name: 'kill', fault: kill(), schedule: at('500ms') },

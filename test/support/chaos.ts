@@ -14,6 +14,9 @@ export const SERVERS = join(ROOT, 'test/fixtures/servers');
 /** Short phases: what is tested is the way through the program, not endurance. */
 export const SHORT_PHASES = { warmup: '1s', baseline: '2s', chaos: '5s', settle: '12s', recovery: '3s' };
 
+/** For a scenario that judges no number of requests: a fifth of the usual load, on a machine that others use too. */
+export const LOW = 'load: { rate: 100 }';
+
 export interface ChaosRun {
   readonly child: ChildProcess;
   /** Resolves when the command ended. */

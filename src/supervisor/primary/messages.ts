@@ -2,9 +2,16 @@ import type { Event, WorkerBeat } from '../policy/model.ts';
 import type { ToPrimary } from '../wire.cts';
 import type { Heard } from './pulse.ts';
 
-/** What the policy reads of a beat. */
-export function beatOf({ worker, atMs, beat }: Heard): WorkerBeat {
-  const { open, requests, rssBytes, heapUsedBytes, heapSoonBytes, heapLimitBytes } = beat;
+/** What a worker said of its connections when it last took some. */
+export interface Told {
+  readonly open: number;
+  readonly atMs: number;
+}
+
+/** What the policy reads of a beat. One that was read late does not undo what the worker has told since. */
+export function beatOf({ worker, atMs, beat }: Heard, told: Told): WorkerBeat {
+  const open = atMs < told.atMs ? told.open : beat.open;
+  const { requests, rssBytes, heapUsedBytes, heapSoonBytes, heapLimitBytes } = beat;
   const ofLimit = (bytes: number): number => (heapLimitBytes > 0 ? bytes / heapLimitBytes : 0);
   const [heapShare, heapSoonShare] = [ofLimit(heapUsedBytes), ofLimit(heapSoonBytes)];
   return { worker, atMs, open, requests, rssBytes, heapShare, heapSoonShare };

@@ -22,7 +22,7 @@ export interface Heard {
 
 /**
  * The workers' heartbeats. Each writes its own into its place in one file, which every worker inherits open; the primary
- * reads them all at once. Neither wakes the other for it: over the channel, an idle cluster of four used 4 % of two cores.
+ * reads them all at once. Neither wakes the other for it, as a message over the channel would.
  * The file has no name any more, so nothing is left when we are killed.
  */
 export class Pulse {

@@ -10,7 +10,7 @@ import type { BusHub } from './bus.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
 import { type ListenError, Listeners, listenFailure } from './listeners.ts';
-import { beatOf, eventOf, listenerOf } from './messages.ts';
+import { eventOf, listenerOf } from './messages.ts';
 import { nowMs } from './now.ts';
 import { type Heard, Pulse } from './pulse.ts';
 import { Suspects } from './suspects.ts';
@@ -264,12 +264,7 @@ export class Service {
   }
 
   #heard(heard: readonly Heard[]): void {
-    const beats = heard.map((one) => {
-      const worker = this.workers.get(one.worker);
-      if (worker !== undefined) worker.beat = one.beat;
-      if (worker === undefined || one.atMs >= worker.told.atMs) return beatOf(one);
-      return { ...beatOf(one), open: worker.told.open };
-    });
+    const beats = heard.flatMap((one) => this.workers.get(one.worker)?.hear(one) ?? []);
     this.handle({ type: 'beats', beats });
   }
 
@@ -286,8 +281,8 @@ export class Service {
         worker.addresses.set(listenerOf(message), { address: message.address ?? '', port: message.port });
         break;
       case 'taken':
-        worker.told = { open: message.open, atMs: nowMs() };
-        message.ids.forEach((connection) => this.#connections.taken(connection, id));
+        worker.took(message.open);
+        for (const connection of message.ids) this.#connections.taken(connection, id);
         break;
       case 'plain':
         this.#log.warn(
@@ -330,5 +325,7 @@ export class Service {
     );
   }
 
-  #pidOf = (id: number): number | null => this.workers.get(id)?.pid ?? null;
+  #pidOf(id: number): number | null {
+    return this.workers.get(id)?.pid ?? null;
+  }
 }

@@ -1,8 +1,12 @@
 import cluster, { type Worker } from 'node:cluster';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { WorkerBeat } from '../policy/model.ts';
 import type { ServiceSettings } from '../settings.ts';
 import type { Beat, PulsePlace, SockName, ToPrimary, ToWorker, Wire, WorkerSettings } from '../wire.cts';
+import { beatOf, type Told } from './messages.ts';
+import { nowMs } from './now.ts';
+import type { Heard } from './pulse.ts';
 import type { RawHandle } from './raw-handle.ts';
 
 const { CMD, SETTINGS } = createRequire(import.meta.url)('../wire.cjs') as Wire;
@@ -33,8 +37,7 @@ export class WorkerProcess {
   /** What it listens on, by listener key. */
   readonly addresses = new Map<string, SockName>();
   beat: Beat | null = null;
-  /** What it held when it last took connections, and when it said so: a beat from before that is older news. */
-  told = { open: 0, atMs: Number.NEGATIVE_INFINITY };
+  #told: Told = { open: 0, atMs: Number.NEGATIVE_INFINITY };
   /** Messages of the app in the current second. */
   messages = 0;
   hasExited = false;
@@ -69,6 +72,17 @@ export class WorkerProcess {
 
   get pid(): number | null {
     return this.#worker.process.pid ?? null;
+  }
+
+  /** It took connections, and holds so many now. */
+  took(open: number): void {
+    this.#told = { open, atMs: nowMs() };
+  }
+
+  /** @returns what the policy reads of its beat */
+  hear(heard: Heard): WorkerBeat {
+    this.beat = heard.beat;
+    return beatOf(heard, this.#told);
   }
 
   /** False when the channel is closed. `onDone` is called when the message was written or has failed. */

@@ -1,6 +1,6 @@
 /**
  * The pulse of the event loop: a worker whose main thread hangs writes none, and the primary notices. It is written into
- * a file in memory that all share: a message would wake the primary each time, and cost both of them ten times as much.
+ * a file in memory that all share: a message would wake the primary each time.
  */
 import type * as Fs from 'node:fs';
 import type * as Hooks from 'node:perf_hooks';
