@@ -124,7 +124,7 @@ function startBeats({ worker, beatMs, pulse }: WorkerSettings): void {
     const { utilization: utilisation } = eventLoopUtilization(now, before);
     before = now;
     const { taken, requests } = counts;
-    const values: Beat = { open: open.size, taken, requests, ...sample(), utilisation, loopDelayMs };
+    const values: Beat = { open: open.length, taken, requests, ...sample(), utilisation, loopDelayMs };
     try {
       write({ worker, atMs, ...values });
     } catch (error) {

@@ -24,6 +24,8 @@ class Connection {
   /** The latest HTTP/1 response: it is finished last. */
   last: ServerResponse | null = null;
   upgraded = false;
+  /** Its place in `open`. */
+  at = open.length;
 
   constructor(server: Net.Server, socket: Net.Socket) {
     this.server = server;
@@ -35,7 +37,11 @@ interface Marked {
   [CONNECTION]?: Connection | undefined;
 }
 
-const open = new Set<Connection>();
+/**
+ * Not a Set: one that has outgrown its table leaves the old one behind with a reference to the next, and once such a table is
+ * in the old generation, V8 keeps all later ones, with most connections there ever were, until a full collection.
+ */
+const open: Connection[] = [];
 const counts = { taken: 0, requests: 0 };
 /** Set once a TLS socket could not be told to belong to an accepted one: then handshakes are never judged. */
 const links = { broken: false };
@@ -52,7 +58,11 @@ function connectionOf(socket: object | null | undefined): Connection | undefined
 
 function onClose(this: Net.Socket): void {
   const connection = connectionOf(this);
-  if (connection) open.delete(connection);
+  const last = connection && open.pop();
+  if (!connection || !last || last === connection) return;
+  // The last one fills the gap.
+  open[connection.at] = last;
+  last.at = connection.at;
 }
 
 function onConnection(server: Net.Server, socket: unknown): void {
@@ -65,7 +75,7 @@ function onConnection(server: Net.Server, socket: unknown): void {
   }
   const connection = new Connection(server, socket);
   (socket as Marked)[CONNECTION] = connection;
-  open.add(connection);
+  open.push(connection);
   counts.taken++;
   // Not `once`: it comes once, and a wrapper costs.
   socket.on('close', onClose);

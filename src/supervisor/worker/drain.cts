@@ -78,8 +78,8 @@ async function drain(graceMs: number): Promise<void> {
   const endAtMs = deadlineMs - Math.min(RESERVE_MS, graceMs / 4);
   const quietMs = Math.min(QUIET_MS, graceMs / 4);
   const spread = hooks.length > 0 ? null : spreadFrom(fromMs, graceMs, endAtMs);
-  const onlyUpgraded = (): boolean => [...open].every((it) => it.upgraded);
-  const none = (): boolean => open.size === 0;
+  const onlyUpgraded = (): boolean => open.every((it) => it.upgraded);
+  const none = (): boolean => open.length === 0;
   const times: SweepTimes = { fromMs, quietMs, endAtMs, spread };
   await sweepUntil(spread ? none : onlyUpgraded, times, deadlineMs);
   if (hooks.length > 0) {

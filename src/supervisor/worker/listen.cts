@@ -208,7 +208,7 @@ const batch = { taken: [] as number[], stale: [] as number[], due: false };
 function flushBatch(): void {
   const { taken, stale } = batch;
   Object.assign(batch, { taken: [], stale: [], due: false });
-  if (taken.length > 0) send({ t: 'taken', ids: taken, open: open.size });
+  if (taken.length > 0) send({ t: 'taken', ids: taken, open: open.length });
   if (stale.length > 0) send({ t: 'stale', ids: stale });
 }
 

@@ -119,7 +119,7 @@ function sweepOne(connection: Connection, t: Sweep): void {
 /** Ends as many upgraded sockets as it takes to be through with all in time. */
 function endUpgraded(t: Sweep): void {
   if (!t.spread) return;
-  const waiting = [...open].filter((it) => it.upgraded && watches.get(it)?.endedAtMs === null);
+  const waiting = open.filter((it) => it.upgraded && watches.get(it)?.endedAtMs === null);
   const leftMs = t.spread.toMs - t.atMs;
   const count = leftMs <= 0 ? waiting.length : Math.ceil((waiting.length * SWEEP_MS) / (leftMs + SWEEP_MS));
   for (const connection of waiting.slice(0, count)) end(connection, watchOf(connection, t.atMs), t.atMs);
@@ -133,7 +133,7 @@ function sweepUntil(isDone: () => boolean, times: SweepTimes, untilMs: number): 
     const look = (): void => {
       const t = { ...times, atMs: nowMs() };
       closeLingering();
-      for (const connection of open) sweepOne(connection, t);
+      for (const connection of [...open]) sweepOne(connection, t);
       endUpgraded(t);
       if (isDone() || t.atMs >= untilMs) resolve();
       else later.setTimeout(look, SWEEP_MS);
