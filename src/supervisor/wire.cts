@@ -138,7 +138,7 @@ export type ToWorker =
       readonly id: number;
       readonly listener: string;
       readonly sentAtMs: number;
-      readonly headBase64?: string;
+      readonly headBase64: string | null;
     }
   /** In rotation from now on. */
   | { readonly t: 'serve'; readonly slot: number }

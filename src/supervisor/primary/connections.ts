@@ -42,15 +42,8 @@ export class Connections {
     if (held === undefined) return;
     if (held.worker !== null) this.#counters.regiven++;
     held.worker = worker.id;
-    const { headBase64 } = held.peeked;
-    const message = {
-      t: 'connection',
-      id,
-      listener: held.listener,
-      sentAtMs: nowMs(),
-      ...(headBase64 !== null && { headBase64 }),
-    } as const;
-    worker.give(message, held.handle, onFailed);
+    const { listener, handle, peeked } = held;
+    worker.give({ id, listener, headBase64: peeked.headBase64 }, handle, onFailed);
   }
 
   /** The worker has its own copy by now, so ours can go. From another than it was last given to, it is not the word that counts. */

@@ -24,6 +24,13 @@ export interface ForkSpec {
   readonly pulse: PulsePlace;
 }
 
+/** A connection on its way to a worker. */
+export interface Given {
+  readonly id: number;
+  readonly listener: string;
+  readonly headBase64: string | null;
+}
+
 export interface WorkerListener {
   readonly onMessage: (message: ToPrimary) => void;
   readonly onExit: (code: number | null, signal: string | null) => void;
@@ -93,12 +100,21 @@ export class WorkerProcess {
   }
 
   /** Hands a connection over. The channel gets a copy: ours stays open until we close it. */
-  give(message: ToWorker, handle: RawHandle, onFailed: () => void): void {
+  give(what: Given, handle: RawHandle, onFailed: () => void): void {
+    // Written out: a spread takes several times as long, and this is for every connection.
+    const message: ToWorker & { readonly cmd: string } = {
+      cmd: CMD,
+      t: 'connection',
+      id: what.id,
+      listener: what.listener,
+      sentAtMs: nowMs(),
+      headBase64: what.headBase64,
+    };
     const onSent = (error: Error | null): void => {
       // Not at once: a channel that closed refuses on 'nextTick', and trying again there would keep its exit from being seen.
       if (error !== null) setImmediate(onFailed);
     };
-    this.#worker.process.send({ cmd: CMD, ...message }, handle as never, { keepOpen: true }, onSent);
+    this.#worker.process.send(message, handle as never, { keepOpen: true }, onSent);
   }
 
   /** So that whoever watches `cluster` sees a worker of a supervisor as one of plain node:cluster. */

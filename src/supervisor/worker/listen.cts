@@ -202,23 +202,6 @@ function listenThroughNode(
   });
 }
 
-/** Ids to answer for at the end of this turn of the event loop: before the next poll, so before any byte is read. */
-const batch = { taken: [] as number[], stale: [] as number[], due: false };
-
-function flushBatch(): void {
-  const { taken, stale } = batch;
-  Object.assign(batch, { taken: [], stale: [], due: false });
-  if (taken.length > 0) send({ t: 'taken', ids: taken, open: open.length });
-  if (stale.length > 0) send({ t: 'stale', ids: stale });
-}
-
-function answerFor(id: number, how: 'taken' | 'stale'): void {
-  batch[how].push(id);
-  if (batch.due) return;
-  batch.due = true;
-  later.setImmediate(flushBatch);
-}
-
 /** Puts back what the primary has read of the connection, before the app's own listeners see the socket. */
 function giveWithHead(faux: Faux, handle: Handle, server: NodeJS.EventEmitter, headBase64: string): void {
   const unread = (socket: Net.Socket): void => {
@@ -239,11 +222,13 @@ function onConnection(message: Connection, handle: Handle | undefined, claimMs: 
   if (!handle || !target || late || state.closed) {
     // Closed unread and without a shutdown: the primary holds the same connection and gives it to another.
     handle?.close();
-    return answerFor(message.id, 'stale');
+    send({ t: 'stale', ids: [message.id] });
+    return;
   }
-  answerFor(message.id, 'taken');
+  // Said before the app gets it, however long it takes: by then the primary may have given it to another.
+  send({ t: 'taken', ids: [message.id], open: open.length + 1 });
   const { faux, server } = target;
-  if (message.headBase64 === undefined) faux.onconnection?.(0, handle);
+  if (message.headBase64 === null) faux.onconnection?.(0, handle);
   else giveWithHead(faux, handle, server, message.headBase64);
 }
 

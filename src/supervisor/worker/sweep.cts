@@ -133,7 +133,7 @@ function sweepUntil(isDone: () => boolean, times: SweepTimes, untilMs: number): 
     const look = (): void => {
       const t = { ...times, atMs: nowMs() };
       closeLingering();
-      for (const connection of [...open]) sweepOne(connection, t);
+      for (const connection of open) sweepOne(connection, t);
       endUpgraded(t);
       if (isDone() || t.atMs >= untilMs) resolve();
       else later.setTimeout(look, SWEEP_MS);
