@@ -42,7 +42,7 @@ async function run(name, { isQuick }) {
     rmSync(flag);
     const fixedMs = nowMs();
     // A signal to nobody: only the bursts that follow it.
-    await traffic.signal([], 'SIGKILL', true);
+    await traffic.signal([], 'SIGKILL', [BURST]);
     await traffic.steady(WATCH_BACK_MS);
     await sleep(300);
     const rows = await traffic.stop();

@@ -2,6 +2,7 @@
 import { list, medianOf, spread, sum, times } from './figures.mjs';
 import { sleep } from './processes.mjs';
 import {
+  BURST,
   capacityBackMs,
   failuresBy,
   longestGapMs,
@@ -20,7 +21,7 @@ async function run(target, { isQuick }) {
   const kills = [];
   for (let i = 0; i < (isQuick ? 1 : 2); i++) {
     const victims = new Set(target.workers());
-    kills.push({ atMs: await traffic.signal([...victims], 'SIGKILL', true), victims });
+    kills.push({ atMs: await traffic.signal([...victims], 'SIGKILL', [BURST]), victims });
     await sleep(SETTLE_MS);
     if (!(await traffic.steady(BACK_MS))) break;
     await sleep(300);

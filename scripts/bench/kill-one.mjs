@@ -1,9 +1,11 @@
 // 1. One worker is SIGKILLed: how soon do N workers serve again, and what did it cost?
 import { list, medianOf, spread, sum, times, worstOf } from './figures.mjs';
 import { sleep } from './processes.mjs';
-import { capacityBackMs, failuresBy, outcomesOf, startTraffic, wasInFlight } from './traffic.mjs';
+import { BURST, capacityBackMs, failuresBy, outcomesOf, startTraffic, wasInFlight } from './traffic.mjs';
 
 const AT_LEAST_TIMES_SOONER = 10;
+/** What is compared takes some 10 ms at its best: seen to a millisecond, as long as that may be. */
+const FINE = { everyMs: 1, forMs: 40 };
 const SETTLE_MS = 700;
 const BACK_MS = 3000;
 
@@ -12,12 +14,16 @@ async function run(target, { isQuick }) {
   const kills = [];
   for (let i = 0; i < (isQuick ? 1 : 3); i++) {
     const victim = await traffic.victim();
-    kills.push({ atMs: await traffic.signal([victim], 'SIGKILL', true), victims: new Set([victim]) });
+    kills.push({
+      atMs: await traffic.signal([victim], 'SIGKILL', [FINE, BURST]),
+      victims: new Set([victim]),
+    });
     await sleep(SETTLE_MS);
     // Who has lost a worker for good cannot be asked for the next kill.
     if (!(await traffic.steady(BACK_MS))) break;
     await sleep(300);
   }
+  const deaths = await traffic.deaths();
   const rows = await traffic.stop();
   const firsts = target.firstsMs();
   const failures = failuresBy(
@@ -28,7 +34,9 @@ async function run(target, { isQuick }) {
     const beyond = failures[i].filter((row) => !wasInFlight(row, kill));
     // The others serve all the time: N serve again when the replacement gets its first connection.
     const first = firsts.find((atMs) => atMs > kill.atMs);
+    const [deadMs = null] = [...kill.victims].map((pid) => deaths[pid]);
     return {
+      deadMs: deadMs === null ? null : deadMs - kill.atMs,
       backMs: first === undefined ? null : first - kill.atMs,
       answeredMs: capacityBackMs(rows, kill),
       inFlight: failures[i].length - beyond.length,
@@ -54,7 +62,8 @@ export const killOne = {
   run,
   head: [
     'capacity back, times ours',
-    'N serve ms: median (worst)',
+    'victim dead ms: median (worst)',
+    'N serve ms',
     'N have answered ms',
     'failed, in flight',
     'failed beyond',
@@ -62,6 +71,7 @@ export const killOne = {
   ],
   row: (samples, ours) => [
     times(ours && medianOf(backOf(ours)), medianOf(backOf(samples))),
+    spread(samples.map(({ deadMs }) => deadMs)),
     spread(backOf(samples)),
     spread(answeredOf(samples)),
     spread(samples.map(({ inFlight }) => inFlight)),

@@ -10,6 +10,8 @@ const RECENT_MS = 300;
 const STEADY_MS = 10_000;
 /** A load that is carried: nothing fails, and the p99 is this at most. On an idle machine it is some 5 ms. */
 const CALM = { forMs: 500, p99Ms: 30, deadlineMs: 8000 };
+/** Often enough to see within a few ms who serves, and not so often that it is these that keep the machine busy. */
+export const BURST = { everyMs: 4, forMs: 1500 };
 /** A run in which others use more of the machine than this measures them. */
 const OTHERS_MAX = 0.15;
 
@@ -47,8 +49,10 @@ export async function startTraffic(target) {
       if (pids === null) throw new Error(`${target.name}: no worker to hit, not all serve`);
       return pids[0];
     },
-    /** Sends a signal and resolves with when; `isBurst` adds fresh connections, to see soon who serves. */
-    signal: (pids, name, isBurst = false) => ask('signal', { pids, name, isBurst }),
+    /** Sends a signal and resolves with when; `burst` adds fresh connections, to see soon who serves. */
+    signal: (pids, name, burst = []) => ask('signal', { pids, name, burst }),
+    /** When those who were sent a SIGKILL were dead, by pid; null: not yet. */
+    deaths: () => ask('deaths'),
     /** Resolves with the pid that was hit, and when. */
     order: (path) => ask('order', path),
     /** Resolves with the workers once all serve, or with null at the deadline. */

@@ -114,7 +114,7 @@ export class WorkerProcess {
       // Not at once: a channel that closed refuses on 'nextTick', and trying again there would keep its exit from being seen.
       if (error !== null) setImmediate(onFailed);
     };
-    this.#worker.process.send(message, handle as never, { keepOpen: true }, onSent);
+    this.#worker.process.send(message, handle as never, undefined, onSent);
   }
 
   /** So that whoever watches `cluster` sees a worker of a supervisor as one of plain node:cluster. */
