@@ -15,8 +15,8 @@ const MODES = [
 /** Each start compiles and lays out its code a little differently: by more than what is measured. */
 const STARTS = 3;
 /** Many short pairs: what else the machine's host does changes within seconds, and by as much. */
-const PAIRS = 7;
-const SECONDS = 0.7;
+const PAIRS = 12;
+const SECONDS = 0.5;
 /** Below this share of its core the server was not what limited the round. */
 const BUSY_LEAST = 0.8;
 
