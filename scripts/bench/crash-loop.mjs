@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { list, medianOf, quantile, spread, times, worstOf } from './figures.mjs';
 import { nowMs, scratch, sleep } from './processes.mjs';
 import { startTarget, WORKERS } from './targets.mjs';
-import { capacityBackMs, failuresBy, outcomesOf, startTraffic, wasInFlight } from './traffic.mjs';
+import { BURST, capacityBackMs, failuresBy, outcomesOf, startTraffic, wasInFlight } from './traffic.mjs';
 
 const PER_MS = 10_000;
 /** "A handful": the demand of the issue as a number. */

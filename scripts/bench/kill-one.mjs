@@ -1,6 +1,6 @@
 // 1. One worker is SIGKILLed: how soon do N workers serve again, and what did it cost?
 import { list, medianOf, spread, sum, times, worstOf } from './figures.mjs';
-import { sleep } from './processes.mjs';
+import { alive, nowMs, sleep, until } from './processes.mjs';
 import { BURST, capacityBackMs, failuresBy, outcomesOf, startTraffic, wasInFlight } from './traffic.mjs';
 
 const AT_LEAST_TIMES_SOONER = 10;
@@ -14,16 +14,16 @@ async function run(target, { isQuick }) {
   const kills = [];
   for (let i = 0; i < (isQuick ? 1 : 3); i++) {
     const victim = await traffic.victim();
-    kills.push({
-      atMs: await traffic.signal([victim], 'SIGKILL', [FINE, BURST]),
-      victims: new Set([victim]),
-    });
+    const atMs = await traffic.signal([victim], 'SIGKILL', [FINE, BURST]);
+    // Nobody can know of a death before it: the kernel's part of what follows.
+    const isDead = () => alive(victim) === null && nowMs();
+    const deadMs = await until(isDead, { deadlineMs: SETTLE_MS, everyMs: 1 });
+    kills.push({ atMs, deadMs, victims: new Set([victim]) });
     await sleep(SETTLE_MS);
     // Who has lost a worker for good cannot be asked for the next kill.
     if (!(await traffic.steady(BACK_MS))) break;
     await sleep(300);
   }
-  const deaths = await traffic.deaths();
   const rows = await traffic.stop();
   const firsts = target.firstsMs();
   const failures = failuresBy(
@@ -34,9 +34,8 @@ async function run(target, { isQuick }) {
     const beyond = failures[i].filter((row) => !wasInFlight(row, kill));
     // The others serve all the time: N serve again when the replacement gets its first connection.
     const first = firsts.find((atMs) => atMs > kill.atMs);
-    const [deadMs = null] = [...kill.victims].map((pid) => deaths[pid]);
     return {
-      deadMs: deadMs === null ? null : deadMs - kill.atMs,
+      deadMs: kill.deadMs === null ? null : kill.deadMs - kill.atMs,
       backMs: first === undefined ? null : first - kill.atMs,
       answeredMs: capacityBackMs(rows, kill),
       inFlight: failures[i].length - beyond.length,

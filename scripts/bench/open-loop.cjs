@@ -1,7 +1,6 @@
 'use strict';
 // Open loop: requests at fixed times over keep-alive connections, fresh connections beside them, whatever the answers do.
 // It sends the signals too, so that a kill and the requests it took are on one clock and in one order.
-const { readFileSync } = require('node:fs');
 const { RawConnection, nowMs, requestBytes } = require('./raw-connection.cjs');
 
 const KEEP = requestBytes('/', false);
@@ -18,8 +17,6 @@ const rows = [];
 const free = [];
 /** Requests that found no free connection, by due time. */
 const backlog = [];
-/** When who was killed was first seen to be dead, by pid; null: not yet. */
-const dying = new Map();
 /** Fresh connections are fired in bursts at these times as well. */
 let bursts = [];
 
@@ -92,7 +89,6 @@ function tick() {
     while (bursts.length > 0 && bursts[0] <= now) fireFresh(bursts.shift());
   }
   expire(now - spec.timeoutMs);
-  lookAtDying();
   if (isSending || waiting > 0) return void setTimeout(tick, 1);
   onDone(rows);
 }
@@ -111,26 +107,8 @@ function burstTimes(parts, fromMs) {
 function signal({ pids, name, burst }) {
   const atMs = nowMs();
   for (const pid of pids) process.kill(pid, name);
-  if (name === 'SIGKILL') for (const pid of pids) dying.set(pid, null);
   bursts = burstTimes(burst, atMs + 1);
   return atMs;
-}
-
-/** Notes which of those that were killed are dead by now: nobody can know it sooner. */
-function lookAtDying() {
-  for (const [pid, deadMs] of dying) if (deadMs === null && isDead(pid)) dying.set(pid, nowMs());
-}
-
-/** Gone, or a zombie with no thread left. */
-function isDead(pid) {
-  let stat;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
-    return true;
-  }
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (fields[0] === 'Z' || fields[0] === 'X') && Number(fields[17]) <= 1;
 }
 
 /** Workers that answered fresh connections of late, and how many each. */
@@ -172,7 +150,6 @@ process.on('message', ({ id, ask, value }) => {
   const reply = (answer) => process.send({ id, answer });
   if (ask === 'start') reply(start(value));
   else if (ask === 'signal') reply(signal(value));
-  else if (ask === 'deaths') reply(Object.fromEntries(dying));
   else if (ask === 'recent') reply(recent(value));
   else if (ask === 'health') reply(health(value));
   else if (ask === 'order') order(value, reply);

@@ -51,8 +51,6 @@ export async function startTraffic(target) {
     },
     /** Sends a signal and resolves with when; `burst` adds fresh connections, to see soon who serves. */
     signal: (pids, name, burst = []) => ask('signal', { pids, name, burst }),
-    /** When those who were sent a SIGKILL were dead, by pid; null: not yet. */
-    deaths: () => ask('deaths'),
     /** Resolves with the pid that was hit, and when. */
     order: (path) => ask('order', path),
     /** Resolves with the workers once all serve, or with null at the deadline. */
