@@ -58,11 +58,13 @@ function connectionOf(socket: object | null | undefined): Connection | undefined
 
 function onClose(this: Net.Socket): void {
   const connection = connectionOf(this);
-  const last = connection && open.pop();
-  if (!connection || !last || last === connection) return;
+  const last = open.at(-1);
+  // An app may emit 'close' once more: by then the place is another's.
+  if (!connection || !last || open[connection.at] !== connection) return;
   // The last one fills the gap.
   open[connection.at] = last;
   last.at = connection.at;
+  open.pop();
 }
 
 function onConnection(server: Net.Server, socket: unknown): void {
