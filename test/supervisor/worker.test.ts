@@ -311,6 +311,17 @@ t.test('serving', async (t) => {
     await rig.heard(() => rig.beat()['taken'] === 1 && rig.beat()['open'] === 0);
   });
 
+  t.test('a socket that says twice that it closed counts once', async (t) => {
+    const rig = await start(t, 'closes-again');
+    const [first, second] = [new Client(rig), new Client(rig)];
+    await rig.heard(() => rig.beat()['open'] === 2);
+    first.socket.end();
+    await rig.heard(() => rig.beat()['taken'] === 2 && rig.beat()['open'] === 1);
+    second.socket.end();
+    await rig.heard(() => rig.beat()['open'] === 0);
+    await Promise.all([first.closed, second.closed]);
+  });
+
   t.test('a unix socket', async (t) => {
     const path = join(tempDir(t), 'app.sock');
     const rig = await start(t, 'path', { where: path });
