@@ -178,12 +178,15 @@ t.test('who is there', (t) => {
   });
 
   t.test('when all die at once, all are forked at once', (t) => {
-    const play = Play.up({ backoff: { ...CONFIG.backoff, free: 3 } });
-    play.pass(2000);
-    t.same(
-      [1, 2, 3].flatMap((id) => play.exit(id)),
-      ['serve 3 in 1', 'fork 4', 'fork 5', 'fork 6'],
-    );
+    const play = Play.up();
+    const dieTogether = (ids: readonly number[]) => ids.flatMap((id) => [...play.pass(1), ...play.exit(id)]);
+    const boot = (ids: readonly number[]) => ids.flatMap((id) => [...play.pass(20), ...play.boot(id)]);
+    t.same(dieTogether([1, 2, 3]), ['serve 3 in 1', 'fork 4', 'fork 5', 'fork 6']);
+    boot([4, 5, 6]);
+    t.same(dieTogether([4, 5, 6]), ['serve 6 in 1', 'fork 7', 'fork 8', 'fork 9'], 'of one cause: one death');
+    boot([7, 8, 9]);
+    t.same(dieTogether([7, 8, 9]), ['serve 9 in 1'], 'who was forked since and dies as well: a loop');
+    t.same(play.pass(1000), ['fork 10', 'fork 11', 'fork 12']);
     t.end();
   });
 

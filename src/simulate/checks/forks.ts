@@ -29,6 +29,7 @@ const HARMLESS: ReadonlySet<Reason | null> = new Set([
 export class ForkChecks {
   readonly #known: Known;
   #bootFailures = 0;
+  #deathAtMs = Number.NEGATIVE_INFINITY;
   #earlyDeaths = 0;
   #earlyDeathAtMs = Number.NEGATIVE_INFINITY;
   /** What failed boots and early deaths each allow, with all jitter and with none. */
@@ -84,9 +85,12 @@ export class ForkChecks {
   #died(process: Process): void {
     const { nowMs, config } = this.#known;
     const { backoff } = config;
+    const soonMs = backoff.stableMs + backoff.capMs;
+    // It began before the last cause of death, and says nothing new about those that are forked since.
+    if (process.forkedAtMs < this.#deathAtMs && nowMs - this.#deathAtMs <= soonMs) return;
+    this.#deathAtMs = nowMs;
     if (nowMs - (process.servingAtMs ?? process.readyAtMs ?? nowMs) >= backoff.stableMs) return;
-    const isOver = nowMs - this.#earlyDeathAtMs > backoff.stableMs + backoff.capMs;
-    this.#earlyDeaths = isOver ? 1 : this.#earlyDeaths + 1;
+    this.#earlyDeaths = nowMs - this.#earlyDeathAtMs > soonMs ? 1 : this.#earlyDeaths + 1;
     this.#earlyDeathAtMs = nowMs;
     const beyond = this.#earlyDeaths - backoff.free;
     if (beyond > 0) this.#deaths = later(this.#deaths, backoff, beyond, nowMs);

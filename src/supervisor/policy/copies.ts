@@ -70,6 +70,7 @@ export function copyOfState(state: PolicyState): Copy<PolicyState> {
     wantedGeneration: state.wantedGeneration,
     reloadFrom: state.reloadFrom,
     bootFailures: state.bootFailures,
+    deathAtMs: state.deathAtMs,
     earlyDeaths: state.earlyDeaths,
     earlyDeathAtMs: state.earlyDeathAtMs,
     forkNotBeforeMs: state.forkNotBeforeMs,

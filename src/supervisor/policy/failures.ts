@@ -9,7 +9,7 @@ export function noteEnd(draft: Draft, worker: WorkerState, reason: Reason | null
   // What it is on its way out for was noted already.
   if (worker.endReason !== null || (reason !== null && INTENDED.has(reason))) return;
   if (worker.readyAtMs === null) noteBootFailure(draft, worker);
-  else noteDeath(draft, worker.servingAtMs ?? worker.readyAtMs);
+  else noteDeath(draft, worker);
 }
 
 function noteBootFailure(draft: Draft, worker: WorkerState): void {
@@ -30,16 +30,22 @@ function noteBootFailure(draft: Draft, worker: WorkerState): void {
   draft.say({ type: 'reload-aborted' });
 }
 
-/** One that had to be replaced soon after it began is as good as dead: a limit that is too low must not fork for ever. */
-function noteDeath(draft: Draft, beganAtMs: number): void {
-  const { config, earlyDeaths, earlyDeathAtMs } = draft.state;
+/**
+ * One that had to be replaced soon after it began is as good as dead: a limit that is too low must not fork for ever. Several
+ * that die together count once: only who was forked since then and dies as well shows that forks are in vain.
+ */
+function noteDeath(draft: Draft, { forkedAtMs, readyAtMs, servingAtMs }: WorkerState): void {
+  const { nowMs } = draft;
+  const { config, deathAtMs, earlyDeaths, earlyDeathAtMs } = draft.state;
   const { stableMs, capMs, free } = config.backoff;
-  if (draft.nowMs - beganAtMs >= stableMs) return;
   // A loop of deaths that is this slow needs no back-off.
-  const isOver = draft.nowMs - earlyDeathAtMs > stableMs + capMs;
-  const deaths = isOver ? 1 : earlyDeaths + 1;
+  const isOver = (atMs: number): boolean => nowMs - atMs > stableMs + capMs;
+  if (forkedAtMs < deathAtMs && !isOver(deathAtMs)) return;
+  draft.state.deathAtMs = nowMs;
+  if (nowMs - (servingAtMs ?? readyAtMs ?? nowMs) >= stableMs) return;
+  const deaths = isOver(earlyDeathAtMs) ? 1 : earlyDeaths + 1;
   draft.state.earlyDeaths = deaths;
-  draft.state.earlyDeathAtMs = draft.nowMs;
+  draft.state.earlyDeathAtMs = nowMs;
   if (deaths > free) delayForks(draft, deaths - free);
 }
 

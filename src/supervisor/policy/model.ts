@@ -152,6 +152,8 @@ export interface PolicyState {
   readonly reloadFrom: Pick<PolicyState, 'config' | 'generation' | 'wantedGeneration'> | null;
   /** Boots of this generation that failed since one became ready. */
   readonly bootFailures: number;
+  /** The last death of a worker that was not forked before the one before it. */
+  readonly deathAtMs: number;
   /** Early deaths, each soon after the one before. */
   readonly earlyDeaths: number;
   readonly earlyDeathAtMs: number;

@@ -24,6 +24,7 @@ export function initialState(config: PolicyConfig, seed: number): PolicyState {
     wantedGeneration: 1,
     reloadFrom: null,
     bootFailures: 0,
+    deathAtMs: 0,
     earlyDeaths: 0,
     earlyDeathAtMs: 0,
     forkNotBeforeMs: 0,
