@@ -1,31 +1,34 @@
 'use strict';
-// Closed loop: each connection sends as soon as it is answered. Tells answers a second, and how busy we were ourselves.
+// Closed loop: each connection sends as soon as it is answered. One message is one round: it tells answers a second, and how
+// busy we were ourselves. One process for all rounds: a new one would compile its code in each of them.
 const { RawConnection, nowMs, requestBytes } = require('./raw-connection.cjs');
 
 process.on('SIGINT', () => {});
 process.on('disconnect', () => process.exit(0));
-process.once('message', ({ port, connections, seconds, isFresh }) => {
+process.on('message', ({ port, connections, rampSeconds, seconds, isFresh }) => {
   const bytes = requestBytes('/', isFresh);
-  const startMs = nowMs();
+  // Kept connections are made before it counts.
+  const startMs = nowMs() + rampSeconds * 1000;
   const endMs = startMs + seconds * 1000;
-  const before = process.cpuUsage();
+  let before = null;
   let answers = 0;
   let failed = 0;
   let open = connections;
   const send = (connection) =>
     connection.send(bytes, (outcome) => {
-      if (outcome === 'ok') answers += 1;
-      else failed += 1;
-      if (nowMs() < endMs) return send(connection.isOpen ? connection : new RawConnection(port));
+      const now = nowMs();
+      if (now >= startMs) before ??= process.cpuUsage();
+      if (outcome !== 'ok') failed += 1;
+      else if (now >= startMs && now < endMs) answers += 1;
+      if (now < endMs) return send(connection.isOpen ? connection : new RawConnection(port));
       connection.giveUp('END');
       open -= 1;
-      if (open === 0) finish();
+      if (open === 0) finish(now);
     });
-  function finish() {
-    const tookMs = nowMs() - startMs;
-    const { user, system } = process.cpuUsage(before);
-    const busy = (user + system) / 1000 / tookMs;
-    process.send({ perSecond: (answers * 1000) / tookMs, failed, busy }, () => process.exit(0));
+  function finish(now) {
+    const { user, system } = process.cpuUsage(before ?? undefined);
+    const busy = (user + system) / 1000 / (now - startMs);
+    process.send({ perSecond: answers / seconds, failed, busy });
   }
   for (let i = 0; i < connections; i++) send(new RawConnection(port));
 });

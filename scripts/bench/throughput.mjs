@@ -17,6 +17,10 @@ const STARTS = 3;
 /** Many short pairs: what else the machine's host does changes within seconds, and by as much. */
 const PAIRS = 12;
 const SECONDS = 0.5;
+/** In each round, before it counts. */
+const RAMP_SECONDS = 0.2;
+/** Rounds of each that count for nothing: code is compiled in them, in each worker for itself. */
+const WARM_UP_SECONDS = 10;
 /** Below this share of its core the server was not what limited the round. */
 const BUSY_LEAST = 0.8;
 
@@ -32,34 +36,28 @@ function pin(pids, cpu) {
 }
 
 /** The other target idles meanwhile, on the generator's core, which has time to spare. */
-async function round(target, idle, { seconds, isFresh, connections }) {
+async function round(target, idle, { generator, seconds, isFresh, connections }) {
   const pids = marked(target.mark);
   pin(marked(idle.mark), 0);
   pin(pids, 1);
-  const child = startChild('./closed-loop.cjs');
-  pin([child.pid], 0);
   const before = cpuMsOf(pids);
-  child.send({ port: target.port, connections, seconds, isFresh });
-  const [result] = await once(child, 'message');
-  if (child.exitCode === null) await once(child, 'exit');
-  return { ...result, serverBusy: (cpuMsOf(pids) - before) / (seconds * 1000) };
+  generator.send({ port: target.port, connections, rampSeconds: RAMP_SECONDS, seconds, isFresh });
+  const [result] = await once(generator, 'message');
+  return { ...result, serverBusy: (cpuMsOf(pids) - before) / ((RAMP_SECONDS + seconds) * 1000) };
 }
 
-async function runMode(targets, mode, { isQuick }) {
+async function runMode(targets, mode, { isQuick, generator }) {
   const pairs = [];
-  // One round each that counts for nothing: code is compiled in it.
-  const warmUp = { ...mode, seconds: isQuick ? 0.7 : 4 };
-  await round(targets.ours, targets.refork, warmUp);
-  await round(targets.refork, targets.ours, warmUp);
+  const of = (name, seconds) =>
+    round(targets[name], targets[name === 'ours' ? 'refork' : 'ours'], { ...mode, generator, seconds });
+  const warmUpSeconds = isQuick ? 0.7 : WARM_UP_SECONDS;
+  await of('ours', warmUpSeconds);
+  await of('refork', warmUpSeconds);
   for (let i = 0; i < (isQuick ? 2 : PAIRS); i++) {
-    const order = i % 2 === 0 ? ['ours', 'refork'] : ['refork', 'ours'];
     const pair = { mode: mode.id };
-    for (const name of order) {
-      pair[name] = await round(targets[name], targets[name === 'ours' ? 'refork' : 'ours'], {
-        ...mode,
-        seconds: SECONDS,
-      });
-    }
+    for (const name of i % 2 === 0 ? ['ours', 'refork'] : ['refork', 'ours'])
+      pair[name] = await of(name, SECONDS);
+    if (process.env.TREND) console.error(mode.id, i, (pair.ours.perSecond / pair.refork.perSecond).toFixed(3), Math.round(pair.ours.perSecond), Math.round(pair.refork.perSecond));
     pairs.push({ ...pair, ratio: pair.ours.perSecond / pair.refork.perSecond });
   }
   return pairs;
@@ -67,12 +65,15 @@ async function runMode(targets, mode, { isQuick }) {
 
 async function run(_name, options) {
   const targets = {};
+  const generator = startChild('./closed-loop.cjs');
+  pin([generator.pid], 0);
   try {
     for (const name of ['ours', 'refork']) targets[name] = await startTarget(name);
     const samples = [];
-    for (const mode of MODES) samples.push(...(await runMode(targets, mode, options)));
+    for (const mode of MODES) samples.push(...(await runMode(targets, mode, { ...options, generator })));
     return samples;
   } finally {
+    generator.disconnect();
     for (const target of Object.values(targets)) await target.stop();
   }
 }

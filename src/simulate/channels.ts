@@ -60,18 +60,26 @@ export class Channels {
           taken.push(connection);
         }
       }
-      if (stale.length > 0) this.say(process, 'returned', stale);
-      // Told of the stale ones, the primary may have given it one that makes it stand still.
-      if (!process.isRunning) for (const connection of taken) leaveUnsaid(process, connection);
-      else if (taken.length > 0) this.say(process, 'taken', idsOf(taken));
+      for (const id of stale) this.say(process, 'returned', id);
+      this.sayTaken(process, taken);
     }
     this.#machine.finish(process);
   }
 
-  say(process: Process, type: 'taken' | 'returned', ids: readonly number[]): void {
+  /** Told of one, the primary may give it another that makes it stand still before it has told of the next. */
+  sayTaken(process: Process, taken: readonly Offered[]): void {
+    for (const connection of taken) {
+      if (process.isRunning) this.say(process, 'taken', connection.id);
+      else leaveUnsaid(process, connection);
+    }
+  }
+
+  say(process: Process, type: 'taken' | 'returned', connection: number): void {
     const worker = process.id;
     const open = process.held.size;
-    this.#machine.primary.deliver(type === 'taken' ? { type, worker, ids, open } : { type, worker, ids });
+    const { primary } = this.#machine;
+    if (type === 'taken') primary.deliver({ type, worker, connection, open });
+    else primary.deliver({ type, worker, connection });
   }
 
   #take(process: Process, connection: Offered): void {
@@ -102,8 +110,4 @@ export class Channels {
 function leaveUnsaid(process: Process, connection: Offered): void {
   process.unsaid.push(connection);
   connection.doubled = true;
-}
-
-export function idsOf(connections: readonly Offered[]): readonly number[] {
-  return connections.map(({ id }) => id);
 }

@@ -51,7 +51,7 @@ function describeEvent(event: Event): string {
       return `connection ${event.connection.id} comes`;
     case 'taken':
     case 'returned':
-      return `worker ${event.worker}: ${event.type} ${event.ids.join(', ')}`;
+      return `worker ${event.worker}: ${event.type} ${event.connection}`;
     case 'scale':
       return `scale to ${event.workers}`;
     case 'wake':

@@ -1,5 +1,5 @@
 import { Calendar } from './calendar.ts';
-import { Channels, idsOf } from './channels.ts';
+import { Channels } from './channels.ts';
 import { hashed } from './draw.ts';
 import type { Item, PrimaryPort } from './item.ts';
 import { ASK, BEATING_MS, type Offered, Process } from './process.ts';
@@ -159,7 +159,7 @@ export class Machine {
     const isBeatFirst = hashed(this.world.seed, process.id, ASK.beat) < 0.5;
     if (unsaid.length === 0 && !isBeatFirst) this.channels.turn(process);
     if (!process.isMute) {
-      if (unsaid.length > 0) this.channels.say(process, 'taken', idsOf(unsaid));
+      this.channels.sayTaken(process, unsaid);
       if (process.isRunning && isOnTime) this.pulse.sayNow(process);
     }
     if (process.isRunning) this.channels.turnSoon(process, process.id);

@@ -111,8 +111,8 @@ export type ToPrimary =
   | { readonly t: 'unlisten'; readonly listener: string }
   /** SCHED_NONE: node:cluster made the app listen; for readiness and status. */
   | { readonly t: 'listens'; readonly address: string | null; readonly port: number }
-  | { readonly t: 'taken'; readonly ids: readonly number[]; readonly open: number }
-  | { readonly t: 'stale'; readonly ids: readonly number[] }
+  | { readonly t: 'taken'; readonly id: number; readonly open: number }
+  | { readonly t: 'stale'; readonly id: number }
   | { readonly t: 'ready' }
   /** The worker asks to be replaced: SIGTERM to it alone, or the app asked. */
   | { readonly t: 'retire'; readonly reason: string }

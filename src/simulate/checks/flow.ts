@@ -27,12 +27,11 @@ export class FlowChecks {
     if (event.type === 'connection') this.#offered++;
     if (event.type !== 'taken') return;
     const worker = workerOf(before, event.worker);
-    for (const id of event.ids) {
-      const isWithdrawn = worker?.withdrawn.includes(id) === true;
-      if (!isWithdrawn && worker?.hands.some((hand) => hand.connection.id === id)) this.#settled++;
-      // It was withdrawn, and nobody else has it yet: it is well where it is.
-      else if (isWithdrawn && before.waiting.some((connection) => connection.id === id)) this.#settled++;
-    }
+    const { connection: id } = event;
+    const isWithdrawn = worker?.withdrawn.includes(id) === true;
+    if (!isWithdrawn && worker?.hands.some((hand) => hand.connection.id === id)) this.#settled++;
+    // It was withdrawn, and nobody else has it yet: it is well where it is.
+    else if (isWithdrawn && before.waiting.some((connection) => connection.id === id)) this.#settled++;
   }
 
   shed(id: number, before: PolicyState, event: Event): void {

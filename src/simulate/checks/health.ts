@@ -95,7 +95,7 @@ export class HealthChecks {
       case 'drain-deadline':
         return phase === 'draining' && nowMs - (process.drainedAtMs ?? nowMs) >= config.drainMs - 1e-6;
       case 'took-withdrawn':
-        return event.type === 'taken' && event.ids.some((id) => this.#isDoubled(id, process, before));
+        return event.type === 'taken' && this.#isDoubled(event.connection, process, before);
       case 'age':
         return process.readyAtMs !== null && nowMs - process.readyAtMs >= this.#ageMs - 1e-6;
       case 'generation':
@@ -138,14 +138,14 @@ export class HealthChecks {
         for (const { worker, open } of event.beats) this.#wasHeard(workerOf(after, worker), open);
         return;
       case 'returned':
-        return this.#settled(event.worker, event.ids, before, after);
+        return this.#settled(event.worker, event.connection, before, after);
       case 'taken': {
-        this.#settled(event.worker, event.ids, before, after);
+        this.#settled(event.worker, event.connection, before, after);
         const process = this.#known.machine.processes[event.worker];
         const worker = workerOf(after, event.worker);
         this.#wasHeard(worker, event.open);
         if (worker === undefined || process === undefined || worker.phase === 'ending') return;
-        if (event.ids.some((id) => this.#isDoubled(id, process, before))) ignored(event.type, event.worker);
+        if (this.#isDoubled(event.connection, process, before)) ignored(event.type, event.worker);
         return;
       }
       case 'ipc-lost':
@@ -161,10 +161,10 @@ export class HealthChecks {
   }
 
   /** What was withdrawn and is answered is remembered no longer. */
-  #settled(id: number, ids: readonly number[], before: PolicyState, after: PolicyState): void {
+  #settled(id: number, connection: number, before: PolicyState, after: PolicyState): void {
     const was = workerOf(before, id)?.withdrawn ?? [];
     const is = workerOf(after, id)?.withdrawn ?? [];
-    if (ids.some((answered) => was.includes(answered)) && is.length >= was.length) {
+    if (was.includes(connection) && is.length >= was.length) {
       violated('acted', `worker ${id} answered, and connections are still held to be withdrawn from it`);
     }
   }

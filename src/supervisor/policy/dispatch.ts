@@ -42,53 +42,44 @@ function give(draft: Draft, worker: WorkerState, connection: Connection): void {
   draft.say({ type: 'give', worker: worker.id, connection: connection.id });
 }
 
-/** The worker took these over: they are its own from now on. */
-export function taken(draft: Draft, worker: WorkerState, ids: readonly number[], open: number): void {
-  const { late, hands, withdrawn } = answers(worker, ids);
-  draft.update(worker.id, { open, hands, withdrawn });
-  if (late.length === 0) return;
-  // Withdrawn, and nobody else has it yet: then it is well where it is.
+/** The worker took it over: it is its own from now on. */
+export function taken(draft: Draft, worker: WorkerState, id: number, open: number): void {
+  const heardAtMs = Math.max(worker.heardAtMs, draft.nowMs);
+  if (!isWithdrawn(worker, id)) {
+    draft.update(worker.id, { heardAtMs, suspect: false, open, hands: handsWithout(worker, id) });
+    return;
+  }
+  draft.update(worker.id, { heardAtMs, suspect: false, open, withdrawn: withdrawnWithout(worker, id) });
   const { waiting } = draft.state;
-  const left = waiting.filter(({ id }) => !late.includes(id));
+  const left = waiting.filter((connection) => connection.id !== id);
   draft.state.waiting = left;
-  // Else it and another read from one socket now. Rare (it stopped between its check and its answer), and never harmless.
-  if (waiting.length - left.length < late.length) kill(draft, worker, 'took-withdrawn');
+  // Withdrawn, and nobody else has it yet: then it is well where it is. Else it and another read from one socket now:
+  // rare (it stopped between its check and its answer), and never harmless.
+  if (left.length === waiting.length) kill(draft, worker, 'took-withdrawn');
 }
 
-/** The worker dropped these unread: it came to them too late, or the channel refused them. */
-export function returned(draft: Draft, worker: WorkerState, ids: readonly number[]): void {
-  const { own, hands, withdrawn } = answers(worker, ids);
-  requeue(
-    draft,
-    worker.hands.filter(({ connection }) => own.includes(connection.id)),
-  );
-  draft.update(worker.id, { hands, withdrawn });
+/** The worker dropped it unread: it came too late, or the channel refused it. */
+export function returned(draft: Draft, worker: WorkerState, id: number): void {
+  if (isWithdrawn(worker, id)) return draft.update(worker.id, { withdrawn: withdrawnWithout(worker, id) });
+  const own = worker.hands.filter(({ connection }) => connection.id === id);
+  draft.update(worker.id, { hands: handsWithout(worker, id) });
+  requeue(draft, own);
 }
 
 /**
  * A worker answers in the order in which it was given. So if a connection was withdrawn from it and given to it once more,
  * the first answer is for what was withdrawn.
  */
-function answers(
-  worker: WorkerState,
-  ids: readonly number[],
-): {
-  readonly late: readonly number[];
-  readonly own: readonly number[];
-  /** What it still has in hand. */
-  readonly hands: readonly Hand[];
-  readonly withdrawn: readonly number[];
-} {
-  const withdrawn = [...worker.withdrawn];
-  const late: number[] = [];
-  const own: number[] = [];
-  for (const id of ids) {
-    const at = withdrawn.indexOf(id);
-    if (at === -1) own.push(id);
-    else late.push(...withdrawn.splice(at, 1));
-  }
-  const hands = worker.hands.filter(({ connection }) => !own.includes(connection.id));
-  return { late, own, hands, withdrawn };
+function isWithdrawn(worker: WorkerState, id: number): boolean {
+  return worker.withdrawn.includes(id);
+}
+
+function withdrawnWithout({ withdrawn }: WorkerState, id: number): readonly number[] {
+  return withdrawn.toSpliced(withdrawn.indexOf(id), 1);
+}
+
+function handsWithout({ hands }: WorkerState, id: number): readonly Hand[] {
+  return hands.filter(({ connection }) => connection.id !== id);
 }
 
 /** Takes back connections that a worker has not taken; it will find them stale, or never look at them. */

@@ -64,7 +64,7 @@ export class Draft {
   }
 
   done(): Step {
-    return { state: this.state, commands: this.commands };
+    return { state: this.state, commands: this.commands, isOtherStaff: this.isStaffDue };
   }
 }
 

@@ -128,6 +128,11 @@ function takenByMs({ withdrawMs }: PolicyConfig, { suspect }: WorkerState, { atM
   return atMs + (suspect ? withdrawMs : withdrawMs * DEAF_WITHDRAWALS);
 }
 
+/** When a connection that is given now is missed, in ms. */
+export function missedAtMs({ atMs, config }: PolicyState): number {
+  return atMs + config.withdrawMs * DEAF_WITHDRAWALS;
+}
+
 function tooOldAtMs({ limits }: PolicyConfig, { readyAtMs, retire, limitShare }: WorkerState): number {
   if (limits.ageMs === null || readyAtMs === null || retire !== null) return NEVER;
   return readyAtMs + limits.ageMs * limitShare;

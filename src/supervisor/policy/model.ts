@@ -200,11 +200,11 @@ export type Event =
   | {
       readonly type: 'taken';
       readonly worker: number;
-      readonly ids: readonly number[];
+      readonly connection: number;
       readonly open: number;
     }
-  /** The worker dropped these unread (too old), or the channel refused them. */
-  | { readonly type: 'returned'; readonly worker: number; readonly ids: readonly number[] }
+  /** The worker dropped it unread (too old), or the channel refused it. */
+  | { readonly type: 'returned'; readonly worker: number; readonly connection: number }
   | { readonly type: 'reload'; readonly config: PolicyConfig }
   | { readonly type: 'scale'; readonly workers: number }
   | { readonly type: 'stop' }
@@ -237,4 +237,6 @@ export type Command =
 export interface Step {
   readonly state: PolicyState;
   readonly commands: readonly Command[];
+  /** Somebody came or went, or has another phase, suspicion or reason to go. */
+  readonly isOtherStaff: boolean;
 }

@@ -201,7 +201,6 @@ function forkOne(draft: Draft, slot: number | null): void {
     endReason: null,
     limitShare,
   };
-  draft.state.nextWorkerId = id + 1;
-  draft.state.workers = [...draft.workers, worker];
+  draft.set({ nextWorkerId: id + 1, workers: [...draft.workers, worker] });
   draft.say({ type: 'fork', worker: id, slot, generation });
 }

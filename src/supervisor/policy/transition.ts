@@ -3,7 +3,7 @@ import { accept, dispatch, nextSpreadMs, requeue, returned, taken } from './disp
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
 import { noteEnd } from './failures.ts';
-import { forgive, hear, nextDeadlineMs, starve, watch } from './health.ts';
+import { forgive, hear, missedAtMs, nextDeadlineMs, starve, watch } from './health.ts';
 import type { Event, PolicyConfig, PolicyState, Step, WorkerState } from './model.ts';
 import { nextRefillMs, staff } from './staffing.ts';
 
@@ -51,11 +51,19 @@ export function transition(state: PolicyState, event: Event, nowMs: number): Ste
     finishReload(draft);
   }
   dispatch(draft);
-  draft.state.wakeAtMs = nextWakeMs(draft.state);
+  // Mostly a connection is given or taken and nothing else: that adds one deadline at most.
+  const isRoutine = lateMs < 0 && !draft.isStaffDue && draft.state.waiting.length === 0;
+  draft.state.wakeAtMs = isRoutine
+    ? soonestMs(state.wakeAtMs, missedAtMs(draft.state))
+    : nextWakeMs(draft.state);
   return draft.done();
 }
 
-/** What `wakeAtMs` of this state must be, in ms; null when only time passes by. */
+function soonestMs(wakeAtMs: number | null, otherMs: number): number {
+  return wakeAtMs === null ? otherMs : Math.min(wakeAtMs, otherMs);
+}
+
+/** When something is due, in ms; null when only time passes by. `wakeAtMs` may be sooner, never later. */
 export function nextWakeMs(state: PolicyState): number | null {
   const { forkNotBeforeMs, atMs } = state;
   const forkMs = forkNotBeforeMs > atMs ? forkNotBeforeMs : Number.POSITIVE_INFINITY;
@@ -116,10 +124,9 @@ function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
     case 'asked-to-retire':
       return draft.update(worker.id, { retire: worker.retire ?? 'asked' });
     case 'taken':
-      draft.update(worker.id, { heardAtMs: Math.max(worker.heardAtMs, draft.nowMs), suspect: false });
-      return taken(draft, draft.worker(worker.id) ?? worker, event.ids, event.open);
+      return taken(draft, worker, event.connection, event.open);
     case 'returned':
-      return returned(draft, worker, event.ids);
+      return returned(draft, worker, event.connection);
   }
 }
 

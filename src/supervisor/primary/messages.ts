@@ -21,9 +21,9 @@ export function beatOf({ worker, atMs, beat }: Heard, told: Told): WorkerBeat {
 export function eventOf(worker: number, message: ToPrimary): Event | null {
   switch (message.t) {
     case 'taken':
-      return { type: 'taken', worker, ids: message.ids, open: message.open };
+      return { type: 'taken', worker, connection: message.id, open: message.open };
     case 'stale':
-      return { type: 'returned', worker, ids: message.ids };
+      return { type: 'returned', worker, connection: message.id };
     case 'listens':
       return { type: 'listening', worker, listener: listenerOf(message) };
     case 'unlisten':

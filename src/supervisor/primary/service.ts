@@ -142,10 +142,10 @@ export class Service {
 
   #step(event: Event): void {
     const before = this.state;
-    const { state, commands } = transition(before, event, nowMs());
+    const { state, commands, isOtherStaff } = transition(before, event, nowMs());
     this.state = state;
     for (const command of commands) this.#carryOut(command);
-    if (state.workers !== before.workers) {
+    if (isOtherStaff) {
       this.#suspects.watch();
       if (noteTransitions({ before, after: state, log: this.#log, pidOf: (id) => this.#pidOf(id) })) {
         this.#events.onChange();
@@ -182,7 +182,7 @@ export class Service {
         const worker = this.workers.get(command.worker);
         if (worker === undefined) return;
         const back = (): void =>
-          this.handle({ type: 'returned', worker: command.worker, ids: [command.connection] });
+          this.handle({ type: 'returned', worker: command.worker, connection: command.connection });
         return this.#connections.give(command.connection, worker, back);
       }
       case 'shed':
@@ -282,7 +282,7 @@ export class Service {
         break;
       case 'taken':
         worker.took(message.open);
-        for (const connection of message.ids) this.#connections.taken(connection, id);
+        this.#connections.taken(message.id, id);
         break;
       case 'plain':
         this.#log.warn(

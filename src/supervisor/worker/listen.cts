@@ -222,11 +222,11 @@ function onConnection(message: Connection, handle: Handle | undefined, claimMs: 
   if (!handle || !target || late || state.closed) {
     // Closed unread and without a shutdown: the primary holds the same connection and gives it to another.
     handle?.close();
-    send({ t: 'stale', ids: [message.id] });
+    send({ t: 'stale', id: message.id });
     return;
   }
   // Said before the app gets it, however long it takes: by then the primary may have given it to another.
-  send({ t: 'taken', ids: [message.id], open: open.length + 1 });
+  send({ t: 'taken', id: message.id, open: open.length + 1 });
   const { faux, server } = target;
   if (message.headBase64 === null) faux.onconnection?.(0, handle);
   else giveWithHead(faux, handle, server, message.headBase64);
