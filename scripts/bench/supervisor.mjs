@@ -17,7 +17,7 @@ import { throughput } from './throughput.mjs';
 import { lateMs } from './traffic.mjs';
 
 const MEASUREMENTS = [killOne, killAll, hang, reload, crashLoop, memory, primaryKill, throughput];
-/** What has not begun by then is left out, and said so: the whole ends some half a minute later at the latest. */
+/** What has not begun by then is left out, and said so: the whole ends some 90 s later at the latest. */
 const BUDGET_MS = 540_000;
 /** Above this other work decides what is measured: two cores are enough for one target and its load, not for more. */
 const LOAD_MAX = 1;

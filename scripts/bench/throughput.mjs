@@ -9,13 +9,13 @@ import { startTarget } from './targets.mjs';
 
 /** Kept connections wait 2 ms for the app each time: as many as it takes to fill the core. */
 const MODES = [
-  { id: 'keep-alive', isFresh: false, connections: 100, least: 0.97, warmUpSeconds: 6 },
-  { id: 'a connection per request', isFresh: true, connections: 50, least: 0.9, warmUpSeconds: 24 },
+  { id: 'keep-alive', isFresh: false, connections: 100, least: 0.97, warmUpSeconds: 4 },
+  { id: 'a connection per request', isFresh: true, connections: 50, least: 0.9, warmUpSeconds: 18 },
 ];
 /** Each start compiles and lays out its code a little differently: by more than what is measured. */
 const STARTS = 2;
 /** Many short pairs: what else the machine's host does changes within seconds, and by as much. */
-const PAIRS = 16;
+const PAIRS = 14;
 const SECONDS = 0.5;
 const WARM_UPS = 3;
 /** In each round, before it counts. */
