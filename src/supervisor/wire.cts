@@ -93,7 +93,7 @@ export interface Beat {
   readonly heapSoonBytes: number;
   /** Of V8's old space: at this it ends the process. */
   readonly heapLimitBytes: number;
-  /** Share of time the event loop was busy since the last beat, 0 to 1. */
+  /** Share of time the event loop was busy of late, 0 to 1. Over at least a quarter of a second. */
   readonly utilisation: number;
   /** CPU time used since the start, all threads, user and system. */
   readonly cpuMs: number;
@@ -113,6 +113,8 @@ export type ToPrimary =
   | { readonly t: 'listens'; readonly address: string | null; readonly port: number }
   | { readonly t: 'taken'; readonly id: number; readonly open: number }
   | { readonly t: 'stale'; readonly id: number }
+  /** A standby warms up, and wants a handle to drop: the first that comes over a channel takes several times as long. */
+  | { readonly t: 'rehearse' }
   | { readonly t: 'ready' }
   /** The worker asks to be replaced: SIGTERM to it alone, or the app asked. */
   | { readonly t: 'retire'; readonly reason: string }
@@ -132,7 +134,10 @@ export type ToWorker =
       readonly data?: unknown;
     }
   | { readonly t: 'listen-error'; readonly seq: number; readonly errno: number; readonly code: string }
-  /** Comes with a handle. `headBase64`: what the primary already read of it (sticky by cookie). */
+  /**
+   * Comes with a handle. `headBase64`: what the primary already read of it (sticky by cookie). In a rehearsal `sentAtMs` is 0,
+   * so it is dropped as too late.
+   */
   | {
       readonly t: 'connection';
       readonly id: number;

@@ -76,6 +76,29 @@ async function openEcho(
   };
 }
 
+test('a standby rehearses how a connection comes, and the app sees nothing of it', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'chaos-notes-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'notes');
+  const notes = () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []);
+  const served = await serve(t, 'notes-handles.cjs', { workers: 1, env: { NOTES: file } });
+  const { workers } = await served.until('a standby waits', ({ workers }) =>
+    workers.some(({ phase }) => phase === 'standby'),
+  );
+  const pidOf = (wanted: string) => workers.find(({ phase }) => phase === wanted)?.pid ?? 0;
+  t.ok(await eventually(() => notes().length > 0, 10_000));
+  t.same(notes(), [`${pidOf('standby')} handle`], 'who serves from the start has no time for it');
+  await askFresh({ protocol: 'http', port: served.port });
+  const server = pidOf('serving');
+  t.same(notes().slice(1).sort(), [`${server} connection`, `${server} handle`]);
+  const { workers: after } = await served.status();
+  t.same(
+    after.map(({ pid }) => pid),
+    workers.map(({ pid }) => pid),
+    'nor does it cost anybody his place',
+  );
+});
+
 test('net-echo.cjs', async (t) => {
   const served = await serve(t, 'net-echo.cjs');
   const openEach = async () => {

@@ -1,7 +1,7 @@
 import net from 'node:net';
 import { ChaosError } from '../../base/errors.ts';
 import type { ListenQuery, SockName } from '../wire.cts';
-import { acceptRaw, type RawHandle } from './raw-handle.ts';
+import { acceptRaw, listeningHandle, type RawHandle } from './raw-handle.ts';
 
 /** What the kernel lets wait for `accept`; its own limit (somaxconn) is 4096 on current systems, and wins. */
 const BACKLOG = 4096;
@@ -55,6 +55,12 @@ export class Listeners {
     // The next worker that asks tries again.
     opening.catch(() => this.#open.delete(key));
     return opening;
+  }
+
+  /** The listening socket of a listener; null when there is none, or none any more. */
+  async handleOf(key: string): Promise<RawHandle | null> {
+    const listener = await this.#open.get(key)?.catch(() => undefined);
+    return listener === undefined ? null : listeningHandle(listener.server);
   }
 
   /** Closes what nobody of the service listens on any more. */

@@ -11,7 +11,7 @@ export interface RawHandle {
 }
 
 interface Listening {
-  _handle: { onconnection: (status: number, handle: RawHandle | undefined) => void } | null;
+  _handle: (RawHandle & { onconnection: (status: number, handle: RawHandle | undefined) => void }) | null;
 }
 
 /** Takes over the accepting of a server that listens: each connection goes to `onAccept` as it comes from the kernel. */
@@ -22,6 +22,11 @@ export function acceptRaw(server: net.Server, onAccept: (handle: RawHandle) => v
     // A failed accept (out of descriptors) has no handle; the kernel keeps the connection in its backlog.
     if (status === 0 && handle !== undefined) onAccept(handle);
   };
+}
+
+/** The listening socket itself; null when it is closed. */
+export function listeningHandle(server: net.Server): RawHandle | null {
+  return (server as unknown as Listening)._handle;
 }
 
 /** Puts a stream around a handle, to read what the client sends first. */

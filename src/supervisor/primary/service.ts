@@ -284,6 +284,8 @@ export class Service {
         worker.took(message.open);
         this.#connections.taken(message.id, id);
         break;
+      case 'rehearse':
+        return void this.#rehearse(worker);
       case 'plain':
         this.#log.warn(
           { worker: id, detail: message.detail },
@@ -303,6 +305,14 @@ export class Service {
     }
     const event = eventOf(id, message);
     if (event !== null) this.handle(event);
+  }
+
+  /** A copy of a listening socket takes the way of a connection. Nobody accepts on it: it is too late, and dropped. */
+  async #rehearse(worker: WorkerProcess): Promise<void> {
+    const [listener = ''] = worker.addresses.keys();
+    const handle = await this.#listeners.handleOf(listener);
+    if (handle !== null)
+      worker.give({ id: 0, listener, sentAtMs: 0, headBase64: null }, handle, () => undefined);
   }
 
   #listen(worker: WorkerProcess, { seq, query, data }: Extract<ToPrimary, { t: 'listen' }>): void {

@@ -25,11 +25,7 @@ export interface ForkSpec {
 }
 
 /** A connection on its way to a worker. */
-export interface Given {
-  readonly id: number;
-  readonly listener: string;
-  readonly headBase64: string | null;
-}
+export type Given = Omit<Extract<ToWorker, { t: 'connection' }>, 't'>;
 
 export interface WorkerListener {
   readonly onMessage: (message: ToPrimary) => void;
@@ -107,7 +103,7 @@ export class WorkerProcess {
       t: 'connection',
       id: what.id,
       listener: what.listener,
-      sentAtMs: nowMs(),
+      sentAtMs: what.sentAtMs,
       headBase64: what.headBase64,
     };
     const onSent = (error: Error | null): void => {

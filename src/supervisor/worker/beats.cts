@@ -20,10 +20,10 @@ const eventLoopUtilization = performance.eventLoopUtilization.bind(performance);
 const memoryUsage = process.memoryUsage.bind(process);
 const cpuUsage = process.cpuUsage.bind(process);
 
-/** Reading these figures costs some 20 µs; limits on memory are judged over seconds. */
+/** Reading these figures costs as much as the rest of some beats; limits on memory are judged over seconds. */
 const SAMPLE_EVERY_MS = 250;
 
-type Sample = Pick<Beat, 'rssBytes' | 'heapUsedBytes' | 'heapSoonBytes' | 'heapLimitBytes' | 'cpuMs' | 'cpu'>;
+type Sample = Omit<Beat, 'open' | 'taken' | 'requests' | 'loopDelayMs'>;
 
 /** Samples of a window, and so many windows ahead (2 s): time for a drain, while V8 collects ever harder. */
 const WINDOW = 2;
@@ -65,9 +65,10 @@ function oldSpaceLimitBytes(): number {
   return Math.max(bothBytes / 2, bothBytes - youngBytes);
 }
 
-function createSampler(): () => Sample {
+function createSampler(): (atMs: number) => Sample {
   const heapLimitBytes = oldSpaceLimitBytes();
   let sampledAtMs = Number.NEGATIVE_INFINITY;
+  let loopBefore = eventLoopUtilization();
   const soonOf = createTrend();
   let sample: Sample = {
     rssBytes: 0,
@@ -76,9 +77,9 @@ function createSampler(): () => Sample {
     heapLimitBytes,
     cpuMs: 0,
     cpu: 0,
+    utilisation: 0,
   };
-  return () => {
-    const atMs = nowMs();
+  return (atMs) => {
     const sinceMs = atMs - sampledAtMs;
     if (sinceMs >= SAMPLE_EVERY_MS) {
       const { rss, heapUsed } = memoryUsage();
@@ -87,7 +88,18 @@ function createSampler(): () => Sample {
       // The first covers no time that we know the length of.
       const cpu = (cpuMs - sample.cpuMs) / sinceMs;
       const heapSoonBytes = soonOf(heapUsed);
-      sample = { rssBytes: rss, heapUsedBytes: heapUsed, heapSoonBytes, heapLimitBytes, cpuMs, cpu };
+      const loop = eventLoopUtilization();
+      const { utilization: utilisation } = eventLoopUtilization(loop, loopBefore);
+      sample = {
+        rssBytes: rss,
+        heapUsedBytes: heapUsed,
+        heapSoonBytes,
+        heapLimitBytes,
+        cpuMs,
+        cpu,
+        utilisation,
+      };
+      loopBefore = loop;
       sampledAtMs = atMs;
     }
     return sample;
@@ -115,16 +127,12 @@ function startBeats({ worker, beatMs, pulse }: WorkerSettings): void {
   const sample = createSampler();
   const write = createPen(pulse);
   let dueMs = nowMs();
-  let before = eventLoopUtilization();
   const beat = (): void => {
     const atMs = nowMs();
     const loopDelayMs = Math.max(0, atMs - dueMs);
     dueMs = atMs + beatMs;
-    const now = eventLoopUtilization();
-    const { utilization: utilisation } = eventLoopUtilization(now, before);
-    before = now;
     const { taken, requests } = counts;
-    const values: Beat = { open: open.length, taken, requests, ...sample(), utilisation, loopDelayMs };
+    const values: Beat = { open: open.length, taken, requests, ...sample(atMs), loopDelayMs };
     try {
       write({ worker, atMs, ...values });
     } catch (error) {

@@ -96,7 +96,9 @@ function startWorker(settings: WorkerSettings, exitListeners: number): void {
   const onListening = (server: object): void => {
     if (settings.ready === 'listening') ready();
     const warmUpIfIdle = (): void => {
-      if (place.slot() === null && !isDraining()) warmUp(server);
+      if (place.slot() !== null || isDraining()) return;
+      warmUp(server);
+      if (settings.balance !== 'none') send({ t: 'rehearse' });
     };
     later.setTimeout(warmUpIfIdle, WARM_UP_AFTER_MS).unref();
   };
