@@ -4,13 +4,12 @@ import { scaled } from '../policy/copies.ts';
 import type { Command, Event, PolicyState } from '../policy/model.ts';
 import { initialState, transition } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
-import type { ToPrimary } from '../wire.cts';
 import { Alarm } from './alarm.ts';
 import type { BusHub } from './bus.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
-import { type ListenError, Listeners, listenFailure } from './listeners.ts';
-import { eventOf, listenerOf } from './messages.ts';
+import { Inbox } from './inbox.ts';
+import { Listeners } from './listeners.ts';
 import { nowMs } from './now.ts';
 import { type Heard, Pulse } from './pulse.ts';
 import { Suspects } from './suspects.ts';
@@ -40,6 +39,7 @@ export class Service {
   readonly workers = new Map<number, WorkerProcess>();
   readonly #listeners: Listeners;
   readonly #connections: Connections;
+  readonly #inbox: Inbox;
   readonly bus: BusHub;
   readonly #log: Logger;
   readonly #events: ServiceEvents;
@@ -51,7 +51,6 @@ export class Service {
     this.#pulse.look();
     this.handle({ type: 'wake' });
   });
-  #hasListened = false;
   #floodTimer: NodeJS.Timeout | null = null;
   readonly #pulse = new Pulse(
     () => this.settings.beatMs,
@@ -86,6 +85,15 @@ export class Service {
       this.#connections.accept({ listener, handle, sticky: this.settings.sticky }, (connection) =>
         this.handle({ type: 'connection', connection }),
       );
+    });
+    this.#inbox = new Inbox({
+      log: given.log,
+      listeners: this.#listeners,
+      connections: this.#connections,
+      onBus: (worker, message) => this.bus.hear(this, worker, message),
+      onEvent: (event) => this.handle(event),
+      isServing: (id) => this.state.workers.some((worker) => worker.id === id && worker.phase === 'serving'),
+      onFatal: given.events.onFatal,
     });
   }
 
@@ -220,7 +228,7 @@ export class Service {
     };
     try {
       const worker = new WorkerProcess(spec, {
-        onMessage: (message) => this.#hear(id, message),
+        onMessage: (message) => this.#inbox.hear(worker, message),
         onExit: (code, signal) => this.#exited(id, code, signal),
         onDisconnect: () => this.#disconnected(id),
       });
@@ -266,73 +274,6 @@ export class Service {
   #heard(heard: readonly Heard[]): void {
     const beats = heard.flatMap((one) => this.workers.get(one.worker)?.hear(one) ?? []);
     this.handle({ type: 'beats', beats });
-  }
-
-  #hear(id: number, message: ToPrimary): void {
-    const worker = this.workers.get(id);
-    if (worker === undefined) return;
-    switch (message.t) {
-      case 'listen':
-        return this.#listen(worker, message);
-      case 'unlisten':
-        worker.addresses.delete(message.listener);
-        break;
-      case 'listens':
-        worker.addresses.set(listenerOf(message), { address: message.address ?? '', port: message.port });
-        break;
-      case 'taken':
-        worker.took(message.open);
-        this.#connections.taken(message.id, id);
-        break;
-      case 'rehearse':
-        return void this.#rehearse(worker);
-      case 'plain':
-        this.#log.warn(
-          { worker: id, detail: message.detail },
-          'this Node is not as expected: plain node:cluster',
-        );
-        return worker.onPlainListening(() => this.handle({ type: 'ready', worker: id }));
-      case 'health':
-        if (!message.ok)
-          this.#log.warn({ worker: id, detail: message.detail }, 'worker says it is unhealthy');
-        break;
-      case 'ask':
-      case 'cast':
-      case 'reply':
-        worker.messages++;
-        return this.bus.hear(this, worker, message);
-      default:
-    }
-    const event = eventOf(id, message);
-    if (event !== null) this.handle(event);
-  }
-
-  /** A copy of a listening socket takes the way of a connection. Nobody accepts on it: it is too late, and dropped. */
-  async #rehearse(worker: WorkerProcess): Promise<void> {
-    const [listener = ''] = worker.addresses.keys();
-    const handle = await this.#listeners.handleOf(listener);
-    if (handle !== null)
-      worker.give({ id: 0, listener, sentAtMs: 0, headBase64: null }, handle, () => undefined);
-  }
-
-  #listen(worker: WorkerProcess, { seq, query, data }: Extract<ToPrimary, { t: 'listen' }>): void {
-    this.#listeners.listen(query, data).then(
-      ({ key, sockname, data }) => {
-        this.#hasListened = true;
-        worker.addresses.set(key, sockname);
-        // Told to the policy first: 'ready' follows on the worker's answer to this.
-        this.handle({ type: 'listening', worker: worker.id, listener: key });
-        worker.send({ t: 'listening', seq, listener: key, sockname, data });
-        const state = this.state.workers.find((candidate) => candidate.id === worker.id);
-        if (state?.phase === 'serving') worker.announce(key);
-      },
-      (error: ListenError) => {
-        const where = query.port < 0 ? String(query.address) : `${query.address ?? 'port'} ${query.port}`;
-        this.#log.error({ code: error.code, worker: worker.id }, `cannot listen on ${where}`);
-        if (!this.#hasListened) this.#events.onFatal(listenFailure(error, where));
-        else worker.send({ t: 'listen-error', seq, errno: error.errno, code: error.code });
-      },
-    );
   }
 
   #pidOf(id: number): number | null {

@@ -1,0 +1,96 @@
+import type { Logger } from 'pino';
+import type { ChaosError } from '../../base/errors.ts';
+import type { Event } from '../policy/model.ts';
+import type { BusMessage, ToPrimary } from '../wire.cts';
+import type { Connections } from './connections.ts';
+import { type ListenError, type Listeners, listenFailure } from './listeners.ts';
+import { eventOf, listenerOf } from './messages.ts';
+import type { WorkerProcess } from './worker-process.ts';
+
+interface InboxGiven {
+  readonly log: Logger;
+  readonly listeners: Listeners;
+  readonly connections: Connections;
+  readonly onBus: (worker: WorkerProcess, message: BusMessage) => void;
+  readonly onEvent: (event: Event) => void;
+  readonly isServing: (worker: number) => boolean;
+  readonly onFatal: (error: ChaosError) => void;
+}
+
+/** What workers say: a listen is opened for them, the app's own messages are passed on, and the rest becomes events. */
+export class Inbox {
+  readonly #given: InboxGiven;
+  #hasListened = false;
+
+  constructor(given: InboxGiven) {
+    this.#given = given;
+  }
+
+  hear(worker: WorkerProcess, message: ToPrimary): void {
+    // Read after its exit was seen: what it had is with others by now.
+    if (worker.hasExited) return;
+    const { connections, log, onBus, onEvent } = this.#given;
+    switch (message.t) {
+      case 'listen':
+        return this.#listen(worker, message);
+      case 'unlisten':
+        worker.addresses.delete(message.listener);
+        break;
+      case 'listens':
+        worker.addresses.set(listenerOf(message), { address: message.address ?? '', port: message.port });
+        break;
+      case 'taken':
+        worker.took(message.open);
+        connections.taken(message.id, worker.id);
+        break;
+      case 'rehearse':
+        return void this.#rehearse(worker);
+      case 'plain':
+        log.warn(
+          { worker: worker.id, detail: message.detail },
+          'this Node is not as expected: plain node:cluster',
+        );
+        return worker.onPlainListening(() => onEvent({ type: 'ready', worker: worker.id }));
+      case 'health':
+        if (!message.ok)
+          log.warn({ worker: worker.id, detail: message.detail }, 'worker says it is unhealthy');
+        break;
+      case 'ask':
+      case 'cast':
+      case 'reply':
+        worker.messages++;
+        return onBus(worker, message);
+      default:
+    }
+    const event = eventOf(worker.id, message);
+    if (event !== null) onEvent(event);
+  }
+
+  #listen(worker: WorkerProcess, { seq, query, data }: Extract<ToPrimary, { t: 'listen' }>): void {
+    const { listeners, log, onEvent, isServing, onFatal } = this.#given;
+    listeners.listen(query, data).then(
+      ({ key, sockname, data }) => {
+        this.#hasListened = true;
+        worker.addresses.set(key, sockname);
+        // Told to the policy first: 'ready' follows on the worker's answer to this.
+        onEvent({ type: 'listening', worker: worker.id, listener: key });
+        worker.send({ t: 'listening', seq, listener: key, sockname, data });
+        if (isServing(worker.id)) worker.announce(key);
+      },
+      (error: ListenError) => {
+        const where = query.port < 0 ? String(query.address) : `${query.address ?? 'port'} ${query.port}`;
+        log.error({ code: error.code, worker: worker.id }, `cannot listen on ${where}`);
+        if (!this.#hasListened) onFatal(listenFailure(error, where));
+        else worker.send({ t: 'listen-error', seq, errno: error.errno, code: error.code });
+      },
+    );
+  }
+
+  /** A copy of a listening socket takes the way of a connection. Nobody accepts on it: it is too late, and dropped. */
+  async #rehearse(worker: WorkerProcess): Promise<void> {
+    const [listener = ''] = worker.addresses.keys();
+    const handle = await this.#given.listeners.handleOf(listener);
+    if (handle !== null)
+      worker.give({ id: 0, listener, sentAtMs: 0, headBase64: null }, handle, () => undefined);
+  }
+}
