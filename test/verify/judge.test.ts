@@ -547,6 +547,29 @@ t.test('noise', async (t) => {
     });
   }
 
+  /** Answers to what was due in the second half of a second come at the start of the next. */
+  const slowInto = (nextMs: number): NonNullable<RunOptions['row']> =>
+    function row(it) {
+      if (it.dueMs >= nextMs - 500 && it.dueMs < nextMs) it.latencyMs = nextMs - it.dueMs + 1;
+    };
+  for (const [name, slow, lag] of [
+    ['more answers to a second of the baseline', slowInto(BASELINE_AT + 2000), BASELINE_AT + 700],
+    ['fewer answers to one of the recovery', slowInto(RECOVERY_AT + 3000), RECOVERY_AT + 3700],
+  ] as const) {
+    t.test(`a busy machine that gives ${name} is no loss of throughput`, async (t) => {
+      const stall = stalled(lag, 200);
+      const report = judged({
+        row(it, worker) {
+          slow(it, worker);
+          stall(it, worker);
+        },
+      });
+      const { verdict, actual } = checkOf(report, 'throughput.ratio');
+      t.equal(verdict, 'pass');
+      t.ok(actual !== null && actual > 0.98 && actual < 1.02, `${actual}`);
+    });
+  }
+
   t.test('a broken limit is inconclusive where the load lagged as much', async (t) => {
     const input = aRun({
       row: stalled(CHAOS_AT + 2100, 300),

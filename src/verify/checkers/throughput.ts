@@ -49,10 +49,15 @@ function ratio(analysis: Analysis, window: WindowName): Measurement {
   if (requests === 0) return NO_REQUESTS;
   const { baseline } = analysis.windows.spans;
   const before = baseline === null ? null : goodput(analysis, baseline);
-  if (before === null || before === 0) return unmeasured('baseline has no right answers to compare with');
-  const value = goodput(analysis, span);
-  if (value === null) return unmeasured('the harness lagged in most seconds of this window');
-  return { value: value / before, samples: requests, evidence: [] };
+  if (baseline === null || before === null || before === 0)
+    return unmeasured('baseline has no right answers to compare with');
+  const after = goodput(analysis, span);
+  if (after === null) return unmeasured('the harness lagged in most seconds of this window');
+  // Late answers are counted in a later second, which may be the only one of the two to be trusted. So no more is held
+  // against the server than was asked of it, and nothing that it made good within the window.
+  const asked = (analysis.waits.counts(baseline).requests / lengthMs(baseline)) * SECOND_MS;
+  const value = Math.max(after, mean(analysis, wholeSeconds(span))) / Math.min(before, asked);
+  return { value, samples: requests, evidence: [] };
 }
 
 /**
@@ -60,10 +65,15 @@ function ratio(analysis: Analysis, window: WindowName): Measurement {
  * takes answers from its second and gives them to the next, so neither counts.
  */
 function goodput(analysis: Analysis, span: Span): number | null {
-  const { seconds, loadLag, waits } = analysis;
+  const { loadLag, waits } = analysis;
   const whole = wholeSeconds(span);
   if (whole.length < 2) return (waits.counts(span).ok / Math.max(1, lengthMs(span))) * SECOND_MS;
   const trusted = whole.filter((second) => !loadLag.lagged(second) && !loadLag.lagged(second - 1));
   if (trusted.length < whole.length * TRUSTED_SHARE) return null;
-  return trusted.reduce((sum, second) => sum + (seconds.ok[second] ?? 0), 0) / trusted.length;
+  return mean(analysis, trusted);
+}
+
+/** Right answers a second in these seconds; 0 for none. */
+function mean({ seconds }: Analysis, which: readonly number[]): number {
+  return which.reduce((sum, second) => sum + (seconds.ok[second] ?? 0), 0) / Math.max(1, which.length);
 }
