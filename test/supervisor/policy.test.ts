@@ -178,6 +178,16 @@ t.test('who is there', (t) => {
   });
 
   t.test('when all die at once, all are forked at once', (t) => {
+    const play = Play.up({ backoff: { ...CONFIG.backoff, free: 3 } });
+    play.pass(2000);
+    t.same(
+      [1, 2, 3].flatMap((id) => play.exit(id)),
+      ['serve 3 in 1', 'fork 4', 'fork 5', 'fork 6'],
+    );
+    t.end();
+  });
+
+  t.test('when all die at once soon after they began, it is one death', (t) => {
     const play = Play.up();
     const dieTogether = (ids: readonly number[]) => ids.flatMap((id) => [...play.pass(1), ...play.exit(id)]);
     const boot = (ids: readonly number[]) => ids.flatMap((id) => [...play.pass(20), ...play.boot(id)]);

@@ -40,7 +40,8 @@ export function initialState(config: PolicyConfig, seed: number): PolicyState {
  */
 export function transition(state: PolicyState, event: Event, nowMs: number): Step {
   const draft = new Draft(state, nowMs);
-  const lateMs = nowMs - (state.wakeAtMs ?? Number.POSITIVE_INFINITY);
+  const dueMs = state.wakeAtMs ?? Number.POSITIVE_INFINITY;
+  const lateMs = nowMs - dueMs;
   if (lateMs > AWAY_MS) forgive(draft);
   route(draft, event);
   // Before that, what shows that a worker is well may still be unread.
@@ -53,14 +54,8 @@ export function transition(state: PolicyState, event: Event, nowMs: number): Ste
   dispatch(draft);
   // Mostly a connection is given or taken and nothing else: that adds one deadline at most.
   const isRoutine = lateMs < 0 && !draft.isStaffDue && draft.state.waiting.length === 0;
-  draft.state.wakeAtMs = isRoutine
-    ? soonestMs(state.wakeAtMs, missedAtMs(draft.state))
-    : nextWakeMs(draft.state);
+  draft.state.wakeAtMs = isRoutine ? Math.min(dueMs, missedAtMs(draft.state)) : nextWakeMs(draft.state);
   return draft.done();
-}
-
-function soonestMs(wakeAtMs: number | null, otherMs: number): number {
-  return wakeAtMs === null ? otherMs : Math.min(wakeAtMs, otherMs);
 }
 
 /** When something is due, in ms; null when only time passes by. `wakeAtMs` may be sooner, never later. */

@@ -22,16 +22,12 @@ function nowMs(): number {
 
 function nothing(): void {}
 
-/** Any message, ours or one of node:cluster's own. False when the channel is gone. `done`: written, or failed. */
-function sendRaw(message: object, done: () => void = nothing): boolean {
+/** False when the channel is gone. `done`: written, or failed. */
+function send(message: ToPrimary, done: () => void = nothing): boolean {
   if (!process.connected || rawSend === undefined) return false;
   // Always with a callback: without one, a channel that broke is an 'error' event on the app's process.
-  (rawSend as RawSend)(message, undefined, undefined, done);
+  (rawSend as RawSend)({ cmd: CMD, ...message }, undefined, undefined, done);
   return true;
-}
-
-function send(message: ToPrimary, done?: () => void): boolean {
-  return sendRaw({ cmd: CMD, ...message }, done);
 }
 
 /** The last word: resolves when it and all before it have been given to the kernel, or after `limitMs`. */
