@@ -16,6 +16,7 @@ export type Item =
         | 'resume'
         | 'look'
         | 'unflap'
+        | 'dying'
         | 'gone'
         | 'cut'
         | 'flood'

@@ -191,6 +191,15 @@ export class Machine {
     const exitMs = isSlow ? this.slowExits.exitMs : this.lasting(process.id, ASK.exit, 0.5, exitMsMax);
     if (isSlow) this.troubled(this.nowMs + exitMs);
     this.calendar.add(this.nowMs + exitMs, { type: 'gone', process });
+    const seenMs = exitMs * hashed(this.world.seed, process.id, ASK.seen);
+    if (seenMs < exitMs / 2) this.calendar.add(this.nowMs + seenMs, { type: 'dying', process });
+  }
+
+  /** The primary looks at one that is ending, and sees that. */
+  dying(process: Process): void {
+    if (!process.isAlive || this.primary.isAway) return;
+    process.faults.add('dying');
+    this.primary.deliver({ type: 'dying', worker: process.id });
   }
 
   gone(process: Process): void {

@@ -14,6 +14,7 @@ export const ASK = {
   beat: 7,
   soon: 8,
   late: 9,
+  seen: 10,
 } as const;
 
 export interface Letter {

@@ -119,6 +119,8 @@ function happen(
       return machine.look(item.process);
     case 'unflap':
       return machine.pulse.unflap(item.process);
+    case 'dying':
+      return machine.dying(item.process);
     case 'gone':
       return machine.gone(item.process);
     case 'cut':

@@ -69,6 +69,19 @@ export const MUTANTS: readonly Mutant[] = [
     "case 'ipc-flood':\n            return;\n",
   ),
   mutant('transition', 'a starved worker is not held to be hung', 'return starve(draft, worker);', 'return;'),
+  mutant('transition', 'a dying worker is replaced at once', "kill(draft, worker, 'dying');", ';'),
+  mutant(
+    'transition',
+    'what a dying worker has not taken goes to another at once',
+    'withdraw(draft, worker, () => true);',
+    '',
+  ),
+  mutant(
+    'transition',
+    'a dying worker that drains is not killed for it',
+    "if (worker.phase !== 'draining')\n        kill",
+    'kill',
+  ),
   mutant('transition', 'an unwell worker is replaced', "worker.retire ?? 'unhealthy'", 'worker.retire'),
   mutant('transition', 'a worker that asks is replaced', "worker.retire ?? 'asked'", 'worker.retire'),
   mutant(

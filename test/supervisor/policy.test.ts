@@ -532,6 +532,25 @@ t.test('connections', (t) => {
     t.end();
   });
 
+  t.test('go to the standby in the same step when the first is seen to die, before its exit', (t) => {
+    const play = Play.up();
+    play.connect();
+    t.same(play.tell({ type: 'dying', worker: 1 }), ['kill 1: dying', 'serve 3 in 1', 'give 1 to 3']);
+    t.same(play.taken(3, 1, 1), [], 'it is its own');
+    t.same(play.exit(1), [], 'its exit changes nothing but that it is gone');
+    play.nowMs += 250;
+    t.same(play.tell({ type: 'wake' }), ['fork 4'], 'the reserve is refilled');
+    t.end();
+  });
+
+  t.test('that a worker took with its last word before it is seen to die stay its own', (t) => {
+    const play = Play.up();
+    play.connect();
+    play.taken(1, 1, 1);
+    t.same(play.tell({ type: 'dying', worker: 1 }), ['kill 1: dying', 'serve 3 in 1']);
+    t.end();
+  });
+
   t.test('that were taken die with their worker', (t) => {
     const play = Play.up();
     play.connect();

@@ -106,6 +106,8 @@ export class HealthChecks {
         return stopAtMs !== null;
       case 'force':
         return isForced;
+      case 'dying':
+        return phase !== 'draining' && process.faults.has(reason);
       default:
         return process.faults.has(reason);
     }
@@ -146,6 +148,12 @@ export class HealthChecks {
         this.#wasHeard(worker, event.open);
         if (worker === undefined || process === undefined || worker.phase === 'ending') return;
         if (this.#isDoubled(event.connection, process, before)) ignored(event.type, event.worker);
+        return;
+      }
+      case 'dying': {
+        const { phase, hands } = workerOf(after, event.worker) ?? { phase: 'ending', hands: [] };
+        if (hands.length > 0 || (phase !== 'ending' && phase !== 'draining'))
+          ignored(event.type, event.worker);
         return;
       }
       case 'ipc-lost':

@@ -77,6 +77,8 @@ export type Reason =
   | 'age'
   | 'unhealthy'
   | 'deaf'
+  /** It ends of itself, or was killed by somebody else: none of its code runs any more, though its exit is yet to be seen. */
+  | 'dying'
   | 'asked'
   | 'generation'
   | 'surplus'
@@ -193,7 +195,7 @@ export type Event =
   /** fork() itself failed (EAGAIN, ENOMEM): as an exit at boot. */
   | { readonly type: 'fork-failed'; readonly worker: number }
   | {
-      readonly type: 'ipc-lost' | 'ipc-flood' | 'unhealthy' | 'asked-to-retire' | 'starved';
+      readonly type: 'ipc-lost' | 'ipc-flood' | 'unhealthy' | 'asked-to-retire' | 'starved' | 'dying';
       readonly worker: number;
     }
   | { readonly type: 'connection'; readonly connection: Connection }

@@ -1,5 +1,5 @@
 import { scaled } from './copies.ts';
-import { accept, dispatch, nextSpreadMs, requeue, returned, taken } from './dispatch.ts';
+import { accept, dispatch, nextSpreadMs, requeue, returned, taken, withdraw } from './dispatch.ts';
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
 import { noteEnd } from './failures.ts';
@@ -112,6 +112,8 @@ function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
     case 'ipc-lost':
     case 'ipc-flood':
       return kill(draft, worker, event.type);
+    case 'dying':
+      return die(draft, worker);
     case 'starved':
       return starve(draft, worker);
     case 'unhealthy':
@@ -123,6 +125,12 @@ function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
     case 'returned':
       return returned(draft, worker, event.connection);
   }
+}
+
+/** Nothing that it has not taken will it ever take, and its place need not wait for its exit. */
+function die(draft: Draft, worker: WorkerState): void {
+  withdraw(draft, worker, () => true);
+  if (worker.phase !== 'draining') kill(draft, worker, 'dying');
 }
 
 function becomeReady(draft: Draft, worker: WorkerState): void {

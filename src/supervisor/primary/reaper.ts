@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
+import { readProcess } from './process-table.ts';
 
 /**
  * Waits on a pipe whose other end only the primary holds. Each line is the list of workers, as pid:start-time; end of
@@ -68,9 +68,10 @@ export class Reaper {
   }
 
   add(pid: number): void {
-    const start = startTime(pid);
-    if (start === null) return;
-    this.#workers.set(pid, start);
+    const row = readProcess(pid);
+    // Gone before we looked: nothing to reap.
+    if (row === null) return;
+    this.#workers.set(pid, row.startTime);
     this.#tell();
   }
 
@@ -96,16 +97,5 @@ export class Reaper {
     if (this.#child?.stdin?.writable !== true) return;
     const list = [...this.#workers].map(([pid, start]) => `${pid}:${start}`).join(' ');
     this.#child.stdin.write(`${list}\n`);
-  }
-}
-
-/** Field 22 of /proc/pid/stat, in clock ticks since boot; null for a process that is gone. */
-function startTime(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-  } catch {
-    // Gone before we looked: nothing to reap.
-    return null;
   }
 }

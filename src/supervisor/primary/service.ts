@@ -8,6 +8,7 @@ import { Alarm } from './alarm.ts';
 import type { BusHub } from './bus.ts';
 import { Connections } from './connections.ts';
 import { Counters } from './counters.ts';
+import { Dying } from './dying.ts';
 import { Inbox } from './inbox.ts';
 import { Listeners } from './listeners.ts';
 import { nowMs } from './now.ts';
@@ -60,6 +61,11 @@ export class Service {
     () => this.state.workers,
     (id) => this.#pidOf(id),
     (id) => this.handle({ type: 'starved', worker: id }),
+  );
+  readonly #dying = new Dying(
+    () => this.state.workers,
+    (id) => this.#pidOf(id),
+    (id) => this.handle({ type: 'dying', worker: id }),
   );
 
   constructor(
@@ -182,7 +188,8 @@ export class Service {
       }
       case 'kill': {
         const worker = this.workers.get(command.worker);
-        this.counters.ended(command.reason);
+        // Of itself: it is counted as a crash when its exit is seen.
+        if (command.reason !== 'dying') this.counters.ended(command.reason);
         if (command.reason === 'surplus' || command.reason === 'stop') worker?.expectExit();
         return worker?.kill();
       }
@@ -191,6 +198,7 @@ export class Service {
         if (worker === undefined) return;
         const back = (): void =>
           this.handle({ type: 'returned', worker: command.worker, connection: command.connection });
+        this.#dying.watch();
         return this.#connections.give(command.connection, worker, back);
       }
       case 'shed':
@@ -212,6 +220,7 @@ export class Service {
     this.#alarm.close();
     this.#pulse.close();
     this.#suspects.close();
+    this.#dying.close();
     this.#listeners.closeAll();
     this.#connections.closeAll();
   }
@@ -248,7 +257,8 @@ export class Service {
     if (worker?.pid != null) this.#reap.remove(worker.pid);
     if (worker !== undefined) this.bus.drop(worker);
     this.#pulse.forget(id);
-    const isAsked = known?.phase === 'draining' || known?.phase === 'ending';
+    const reason = known?.endReason ?? null;
+    const isAsked = reason !== null && reason !== 'dying';
     if (!isAsked) this.counters.crashes++;
     const facts = { worker: id, pid: worker?.pid ?? null, slot: known?.slot ?? null, code, signal };
     this.#log[isAsked ? 'debug' : 'warn'](facts, isAsked ? 'worker exited' : 'worker died');

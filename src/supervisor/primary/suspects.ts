@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { WorkerState } from '../policy/model.ts';
 import { nowMs } from './now.ts';
+import { readProcess } from './process-table.ts';
 
 /** Often enough for a worker that is judged after a second, and some 30 µs each. */
 const LOOK_EVERY_MS = 100;
@@ -8,8 +8,6 @@ const LOOK_EVERY_MS = 100;
 const STARVED_SHARE_MAX = 0.5;
 /** One that got this much since it fell silent had time enough to say a word: it does something else with it. */
 const STARVED_CPU_MAX_MS = 250;
-/** /proc counts CPU time in ticks of 1/100 s (USER_HZ, the same on every Linux). */
-const TICK_MS = 10;
 
 interface Look {
   readonly state: string;
@@ -78,16 +76,10 @@ function isStarved(last: Look, now: Look): boolean {
   return now.state === 'R' && isShort && now.cpuMs - now.fromCpuMs < STARVED_CPU_MAX_MS;
 }
 
-/** State and CPU time of a process: fields 3, 14 and 15 of /proc/pid/stat (proc(5)); null for one that is gone. */
+/** Null for one that is gone meanwhile: its exit says the rest. */
 function lookAt(pid: number | null, fromCpuMs?: number): Look | null {
-  if (pid === null) return null;
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const cpuMs = (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-    return { state: fields[0] ?? '', cpuMs, atMs: nowMs(), fromCpuMs: fromCpuMs ?? cpuMs };
-  } catch {
-    // Gone meanwhile: its exit says the rest.
-    return null;
-  }
+  const row = pid === null ? null : readProcess(pid);
+  if (row === null) return null;
+  const { state, cpuMs } = row;
+  return { state, cpuMs, atMs: nowMs(), fromCpuMs: fromCpuMs ?? cpuMs };
 }

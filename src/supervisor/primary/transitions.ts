@@ -18,7 +18,7 @@ export function noteTransitions(seen: {
     const facts = { worker: worker.id, pid: pidOf(worker.id), generation: worker.generation };
     if (old?.phase !== worker.phase) {
       hasChanged = true;
-      log[levelOf(worker)]({ ...facts, ...detail(worker, old) }, SENTENCE[worker.phase]);
+      log[levelOf(worker)]({ ...facts, ...detail(worker, old) }, sentenceOf(worker));
     }
     if (old !== undefined && old.suspect !== worker.suspect) {
       hasChanged = true;
@@ -41,6 +41,10 @@ const SENTENCE: Readonly<Record<WorkerState['phase'], string>> = {
   draining: 'worker drains',
   ending: 'worker is killed',
 };
+
+function sentenceOf({ phase, endReason }: WorkerState): string {
+  return endReason === 'dying' ? 'worker is dying' : SENTENCE[phase];
+}
 
 function levelOf(worker: WorkerState): 'info' | 'warn' {
   const isTrouble =
