@@ -4,6 +4,10 @@
  */
 const wire = {
   CMD: 'NODE_CLUSTER_CHAOS',
+  /** Node's own words: a message that comes with a handle, and the answer to it, until which Node sends nothing else. */
+  HANDLE: 'NODE_HANDLE',
+  HANDLE_ACK: 'NODE_HANDLE_ACK',
+  HANDLE_NACK: 'NODE_HANDLE_NACK',
   /** In the environment of every worker: the `WorkerSettings`, as JSON. */
   SETTINGS: 'CLUSTER_CHAOS_WORKER',
   /**

@@ -43,7 +43,9 @@ export class Connections {
     if (held.worker !== null) this.#counters.regiven++;
     held.worker = worker.id;
     const { listener, handle, peeked } = held;
-    worker.give({ id, listener, sentAtMs: nowMs(), headBase64: peeked.headBase64 }, handle, onFailed);
+    // Whole ms: a fraction takes long to write and to read, for both sides.
+    const sentAtMs = Math.floor(nowMs());
+    worker.give({ id, listener, sentAtMs, headBase64: peeked.headBase64 }, handle, onFailed);
   }
 
   /** The worker has its own copy by now, so ours can go. From another than it was last given to, it is not the word that counts. */

@@ -40,8 +40,12 @@ export class Inbox {
         worker.addresses.set(listenerOf(message), { address: message.address ?? '', port: message.port });
         break;
       case 'taken':
+        worker.answered(message.id);
         worker.took(message.open);
         connections.taken(message.id, worker.id);
+        break;
+      case 'stale':
+        worker.answered(message.id);
         break;
       case 'rehearse':
         return void this.#rehearse(worker);

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { WorkerBeat } from '../policy/model.ts';
 import type { ServiceSettings } from '../settings.ts';
 import type { Beat, PulsePlace, SockName, ToPrimary, ToWorker, Wire, WorkerSettings } from '../wire.cts';
+import { Handles } from './handles.ts';
 import { beatOf, type Told } from './messages.ts';
 import { nowMs } from './now.ts';
 import type { Heard } from './pulse.ts';
@@ -37,6 +38,7 @@ export interface WorkerListener {
 export class WorkerProcess {
   readonly id: number;
   readonly #worker: Worker;
+  readonly #handles: Handles;
   /** What it listens on, by listener key. */
   readonly addresses = new Map<string, SockName>();
   beat: Beat | null = null;
@@ -50,6 +52,7 @@ export class WorkerProcess {
     this.id = spec.worker;
     this.#worker = fork(spec);
     const { process: child } = this.#worker;
+    this.#handles = new Handles(child);
     child.on('internalMessage', (message: { cmd?: string }) => {
       if (message.cmd === CMD) listener.onMessage(message as unknown as ToPrimary);
     });
@@ -98,7 +101,7 @@ export class WorkerProcess {
   /** Hands a connection over. The channel gets a copy: ours stays open until we close it. */
   give(what: Given, handle: RawHandle, onFailed: () => void): void {
     // Written out: a spread takes several times as long, and this is for every connection.
-    const message: ToWorker & { readonly cmd: string } = {
+    const message: Extract<ToWorker, { t: 'connection' }> & { readonly cmd: string } = {
       cmd: CMD,
       t: 'connection',
       id: what.id,
@@ -106,11 +109,12 @@ export class WorkerProcess {
       sentAtMs: what.sentAtMs,
       headBase64: what.headBase64,
     };
-    const onSent = (error: Error | null): void => {
-      // Not at once: a channel that closed refuses on 'nextTick', and trying again there would keep its exit from being seen.
-      if (error !== null) setImmediate(onFailed);
-    };
-    this.#worker.process.send(message, handle as never, undefined, onSent);
+    this.#handles.pass({ message, handle, onFailed });
+  }
+
+  /** What it was given is with it, or was dropped by it unread. */
+  answered(id: number): void {
+    this.#handles.answered(id);
   }
 
   /** So that whoever watches `cluster` sees a worker of a supervisor as one of plain node:cluster. */

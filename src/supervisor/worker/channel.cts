@@ -4,13 +4,19 @@
  */
 import type { ToPrimary, ToWorker, Wire } from '../wire.cts';
 
-const { CMD } = require('../wire.cjs') as Wire;
+const { CMD, HANDLE } = require('../wire.cjs') as Wire;
 
 const hrtime = process.hrtime.bigint.bind(process.hrtime);
 const rawSend: NodeJS.Process['send'] = process.send?.bind(process);
 
 type RawSend = (message: object, handle: undefined, options: undefined, done: () => void) => boolean;
 type Receive = (message: ToWorker, handle: unknown) => void;
+
+/** What 'internalMessage' carries: messages whose `cmd` starts with NODE_, one with a handle inside of another. */
+interface Internal {
+  cmd?: string | null;
+  readonly msg?: Internal;
+}
 
 /** Timers as they were when the worker booted. */
 const later = { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate };
@@ -39,13 +45,20 @@ function farewell(limitMs: number): Promise<void> {
 }
 
 function onMessage(receive: Receive): void {
-  // 'internalMessage' is not in Node's types: it carries every message whose `cmd` starts with NODE_.
+  // 'internalMessage' is not in Node's types.
   const events: NodeJS.EventEmitter = process;
-  events.on('internalMessage', (message: { readonly cmd?: string }, handle: unknown) => {
+  events.prependListener('internalMessage', (message: Internal, handle: unknown) => {
+    if (message.cmd !== HANDLE || message.msg?.cmd !== CMD || !handle) return;
+    // Node's own listener, which comes next, would deliver it later, and acknowledge it: our primary does not wait for that.
+    message.cmd = null;
+    receive(message.msg as unknown as ToWorker, handle);
+  });
+  events.on('internalMessage', (message: Internal, handle: unknown) => {
     if (message.cmd === CMD) receive(message as unknown as ToWorker, handle);
   });
 }
 
 const channel = { nowMs, later, send, farewell, onMessage };
+
 export type Channel = typeof channel;
 module.exports = channel;
