@@ -5,8 +5,11 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { Handles } from '../../dist/supervisor/primary/handles.js';
+import { Connections } from '../../dist/supervisor/primary/connections.js';
+import { Counters } from '../../dist/supervisor/primary/counters.js';
+import { Handles, type Passage } from '../../dist/supervisor/primary/handles.js';
 import { acceptRaw, type RawHandle } from '../../dist/supervisor/primary/raw-handle.js';
+import type { WorkerProcess } from '../../dist/supervisor/primary/worker-process.js';
 import type { Wire } from '../../dist/supervisor/wire.cjs';
 
 const { CMD } = createRequire(import.meta.url)('../../dist/supervisor/wire.cjs') as Wire;
@@ -22,6 +25,8 @@ async function start(
   readonly accepted: readonly { readonly id: number; readonly handle: RawHandle }[];
   /** Gives a connection to the worker. */
   readonly pass: (of: { readonly id: number; readonly handle: RawHandle }) => void;
+  /** Sends of handles. */
+  readonly sends: { readonly begun: number; readonly done: number };
   /** Resolves with as many answers, and what else the worker said. */
   readonly heard: (count: number) => Promise<readonly unknown[]>;
 }> {
@@ -32,6 +37,12 @@ async function start(
   t.teardown(() => child.kill('SIGKILL'));
   await once(child, 'message');
   const handles = new Handles(child);
+  const sends = { begun: 0, done: 0 };
+  const onSend = (): void => void sends.begun++;
+  const onSent = (isSent: boolean): void => {
+    if (!isSent) t.fail('a handle was not sent');
+    sends.done++;
+  };
   const all: unknown[] = [];
   child.on('message', (message) => all.push(message));
   child.on('internalMessage', ({ cmd, id }: { cmd: string; id: number }) => {
@@ -59,8 +70,8 @@ async function start(
   return {
     child,
     accepted,
-    pass: ({ id, handle }) =>
-      handles.pass({ message: { cmd: CMD, id }, handle, onFailed: () => t.fail('a handle was not sent') }),
+    sends,
+    pass: ({ id, handle }) => handles.pass({ message: { cmd: CMD, id }, handle, onSend, onSent }),
     async heard(count) {
       while (all.length < count) await sleep(5);
       return all.slice();
@@ -92,6 +103,44 @@ t.test(
     t.same(swapped(answers), []);
   },
 );
+
+t.test(
+  'a handle for a stopped worker whose channel is full is not sent before the worker reads',
+  async (t) => {
+    const { child, accepted, pass, sends, heard } = await start(t);
+    child.kill('SIGSTOP');
+    for (let i = 0; i < 20; i++) child.send({ filler: 'x'.repeat(100_000) });
+    const [first] = accepted;
+    if (first !== undefined) pass(first);
+    await sleep(100);
+    t.same(sends, { begun: 1, done: 0 });
+    child.kill('SIGCONT');
+    await heard(1);
+    t.same(sends, { begun: 1, done: 1 });
+  },
+);
+
+t.test('a connection that is over is closed when it is no longer being sent', (t) => {
+  const connections = new Connections(new Counters());
+  let closed = 0;
+  const handle = { close: () => void closed++ };
+  const ids: number[] = [];
+  connections.accept({ listener: 'a', handle, sticky: null }, ({ id }) => ids.push(id));
+  const [id = 0] = ids;
+  const passages: Omit<Passage, 'message'>[] = [];
+  const worker = (number: number): WorkerProcess =>
+    ({ id: number, give: (_what: unknown, passage: Passage) => passages.push(passage) }) as never;
+  connections.give(id, worker(1), () => t.fail('it was sent'));
+  passages[0]?.onSend();
+  connections.give(id, worker(2), () => t.fail('it was sent'));
+  passages[1]?.onSend();
+  passages[1]?.onSent(true);
+  connections.taken(id, 2);
+  t.equal(closed, 0, 'the first still does not read');
+  passages[0]?.onSent(true);
+  t.equal(closed, 1);
+  t.end();
+});
 
 t.test('handles that somebody else sends over the channel come too', async (t) => {
   const { child, accepted, pass, heard } = await start(t);

@@ -12,6 +12,9 @@ interface Held {
   readonly listener: string;
   /** The worker it was last given to. */
   worker: number | null;
+  /** Sends that are not through: it was given to one who does not read, and perhaps to another after that. */
+  sends: number;
+  isOver: boolean;
 }
 
 /** The connections that are still the primary's: accepted, and not yet taken over by a worker. */
@@ -32,7 +35,7 @@ export class Connections {
     peek(handle, from.sticky, (peeked) => {
       const id = ++this.#lastId;
       this.#counters.connections++;
-      this.#held.set(id, { handle, peeked, listener, worker: null });
+      this.#held.set(id, { handle, peeked, listener, worker: null, sends: 0, isOver: false });
       onConnection({ id, listener, key: peeked.key, slot: peeked.slot, sinceMs: nowMs() });
     });
   }
@@ -45,7 +48,20 @@ export class Connections {
     const { listener, handle, peeked } = held;
     // Whole ms: a fraction takes long to write and to read, for both sides.
     const sentAtMs = Math.floor(nowMs());
-    worker.give({ id, listener, sentAtMs, headBase64: peeked.headBase64 }, handle, onFailed);
+    worker.give(
+      { id, listener, sentAtMs, headBase64: peeked.headBase64 },
+      {
+        handle,
+        onSend: () => {
+          held.sends++;
+        },
+        onSent: (isSent) => {
+          held.sends--;
+          closeIfOver(held);
+          if (!isSent) onFailed();
+        },
+      },
+    );
   }
 
   /** The worker has its own copy by now, so ours can go. From another than it was last given to, it is not the word that counts. */
@@ -57,10 +73,15 @@ export class Connections {
     const held = this.#held.get(id);
     if (held === undefined) return;
     this.#held.delete(id);
-    held.peeked.close();
+    held.isOver = true;
+    closeIfOver(held);
   }
 
   closeAll(): void {
     for (const id of this.#held.keys()) this.close(id);
   }
+}
+
+function closeIfOver({ isOver, sends, peeked }: Held): void {
+  if (isOver && sends === 0) peeked.close();
 }

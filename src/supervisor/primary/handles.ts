@@ -11,8 +11,10 @@ const CAN_GO_TOGETHER = process.platform === 'linux';
 export interface Passage {
   readonly message: { readonly cmd: string; readonly id: number };
   readonly handle: RawHandle;
-  /** It could not be sent. */
-  readonly onFailed: () => void;
+  /** From now on, until `onSent`, the handle must stay open: libuv would send whatever is in its place by then. */
+  readonly onSend: () => void;
+  /** It is with the kernel, or could not be sent. */
+  readonly onSent: (isSent: boolean) => void;
 }
 
 interface Internal {
@@ -79,18 +81,19 @@ export class Handles {
     }
   }
 
-  #sendOne({ message, handle, onFailed }: Passage): void {
+  #sendOne({ message, handle, onSend, onSent }: Passage): void {
     if (this.#hasSpoken || !CAN_GO_TOGETHER) this.#alone = message.id;
     this.#hasSpoken = false;
-    const onSent = (error: Error | null): void => {
-      if (error === null) return;
+    onSend();
+    const onDone = (error: Error | null): void => {
+      if (error === null) return onSent(true);
       // Not at once: a channel that closed refuses on 'nextTick', and trying again there would keep its exit from being seen.
       setImmediate(() => {
         this.answered(message.id);
-        onFailed();
+        onSent(false);
       });
     };
-    this.#send(message, handle as never, undefined, onSent);
+    this.#send(message, handle as never, undefined, onDone);
     if (this.#isNodeWaiting) this.#child.emit('internalMessage', { cmd: HANDLE_ACK });
   }
 

@@ -94,7 +94,8 @@ export class Inbox {
   async #rehearse(worker: WorkerProcess): Promise<void> {
     const [listener = ''] = worker.addresses.keys();
     const handle = await this.#given.listeners.handleOf(listener);
-    if (handle !== null)
-      worker.give({ id: 0, listener, sentAtMs: 0, headBase64: null }, handle, () => undefined);
+    if (handle === null) return;
+    const passage = { handle, onSend: () => undefined, onSent: () => undefined };
+    worker.give({ id: 0, listener, sentAtMs: 0, headBase64: null }, passage);
   }
 }

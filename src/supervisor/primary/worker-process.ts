@@ -4,11 +4,10 @@ import { fileURLToPath } from 'node:url';
 import type { WorkerBeat } from '../policy/model.ts';
 import type { ServiceSettings } from '../settings.ts';
 import type { Beat, PulsePlace, SockName, ToPrimary, ToWorker, Wire, WorkerSettings } from '../wire.cts';
-import { Handles } from './handles.ts';
+import { Handles, type Passage } from './handles.ts';
 import { beatOf, type Told } from './messages.ts';
 import { nowMs } from './now.ts';
 import type { Heard } from './pulse.ts';
-import type { RawHandle } from './raw-handle.ts';
 
 const { CMD, SETTINGS } = createRequire(import.meta.url)('../wire.cjs') as Wire;
 const BOOT = fileURLToPath(new URL('../worker/boot.cjs', import.meta.url));
@@ -99,7 +98,7 @@ export class WorkerProcess {
   }
 
   /** Hands a connection over. The channel gets a copy: ours stays open until we close it. */
-  give(what: Given, handle: RawHandle, onFailed: () => void): void {
+  give(what: Given, passage: Omit<Passage, 'message'>): void {
     // Written out: a spread takes several times as long, and this is for every connection.
     const message: Extract<ToWorker, { t: 'connection' }> & { readonly cmd: string } = {
       cmd: CMD,
@@ -109,7 +108,8 @@ export class WorkerProcess {
       sentAtMs: what.sentAtMs,
       headBase64: what.headBase64,
     };
-    this.#handles.pass({ message, handle, onFailed });
+    const { handle, onSend, onSent } = passage;
+    this.#handles.pass({ message, handle, onSend, onSent });
   }
 
   /** What it was given is with it, or was dropped by it unread. */
