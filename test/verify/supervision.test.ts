@@ -170,6 +170,26 @@ t.test('a killed primary', async (t) => {
     t.match(report.faults[0], { recovered: true, recoveryMs: RESTARTED + 200 });
   });
 
+  t.test(
+    'costs no more where its workers are seen to end before itself, and not before the kill',
+    async (t) => {
+      const edited = journal.map(([atMs, entry]) =>
+        entry.type === 'primary.exit' ? ([AT + 22, entry] as const) : ([atMs, entry] as const),
+      );
+      const endAt =
+        (ms: number) =>
+        (all: Life[]): void => {
+          lives(200)(all);
+          for (const life of all) if (life.generation === 1) life.deadMs = AT + ms;
+        };
+      const report = judged({ journal: edited, lives: endAt(12), row: closed }, ...objectives);
+      t.same(failed(report), []);
+      t.same(report.errors.byCause, { 'primary-down': report.errors.total });
+      const before = judged({ journal: edited, lives: endAt(-19), row: closed }, ...objectives);
+      t.ok(failed(before).includes('workers.unexpectedExits'));
+    },
+  );
+
   t.test('does not excuse what fails once the new one serves', async (t) => {
     const row: RunOptions['row'] = (it, worker) => {
       closed(it, worker);

@@ -210,10 +210,17 @@ export function faultOfExit(faults: readonly FaultRecord[], worker: WorkerLife):
   return null;
 }
 
-/** Whether this worker's primary was taken by that fault; those of a restarted primary are another's. */
-export function lostItsPrimary(worker: WorkerLife, { tookPrimary, exitAtMs }: Episode): boolean {
+/**
+ * Whether this worker's primary was taken by that fault; those of a restarted primary are another's. From the kill on: what
+ * a killed primary holds is closed, and its workers end by that, some ms before its own exit is seen.
+ */
+export function lostItsPrimary(
+  worker: WorkerLife,
+  { tookPrimary, hang, injectedAtMs, exitAtMs }: Episode,
+): boolean {
   if (!tookPrimary || exitAtMs === null || worker.spawnedAtMs > exitAtMs) return false;
-  return worker.exit === null || worker.exit.atMs >= exitAtMs - 1;
+  const goneMs = hang ? exitAtMs : injectedAtMs;
+  return worker.exit === null || worker.exit.atMs >= goneMs - 1;
 }
 
 /** Exits of workers before the stop that nobody asked for. */
