@@ -14,7 +14,6 @@ interface Held {
   worker: number | null;
   /** Sends that are not through: it was given to one who does not read, and perhaps to another after that. */
   sends: number;
-  isOver: boolean;
 }
 
 /** The connections that are still the primary's: accepted, and not yet taken over by a worker. */
@@ -35,7 +34,7 @@ export class Connections {
     peek(handle, from.sticky, (peeked) => {
       const id = ++this.#lastId;
       this.#counters.connections++;
-      this.#held.set(id, { handle, peeked, listener, worker: null, sends: 0, isOver: false });
+      this.#held.set(id, { handle, peeked, listener, worker: null, sends: 0 });
       onConnection({ id, listener, key: peeked.key, slot: peeked.slot, sinceMs: nowMs() });
     });
   }
@@ -57,7 +56,7 @@ export class Connections {
         },
         onSent: (isSent) => {
           held.sends--;
-          closeIfOver(held);
+          this.#closeIfOver(id, held);
           if (!isSent) onFailed();
         },
       },
@@ -73,15 +72,14 @@ export class Connections {
     const held = this.#held.get(id);
     if (held === undefined) return;
     this.#held.delete(id);
-    held.isOver = true;
-    closeIfOver(held);
+    this.#closeIfOver(id, held);
   }
 
   closeAll(): void {
     for (const id of this.#held.keys()) this.close(id);
   }
-}
 
-function closeIfOver({ isOver, sends, peeked }: Held): void {
-  if (isOver && sends === 0) peeked.close();
+  #closeIfOver(id: number, { sends, peeked }: Held): void {
+    if (sends === 0 && !this.#held.has(id)) peeked.close();
+  }
 }

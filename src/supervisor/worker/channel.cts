@@ -59,6 +59,5 @@ function onMessage(receive: Receive): void {
 }
 
 const channel = { nowMs, later, send, farewell, onMessage };
-
 export type Channel = typeof channel;
 module.exports = channel;
