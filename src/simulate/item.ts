@@ -1,4 +1,5 @@
-import type { Event, PolicyState } from '../supervisor/policy/model.ts';
+import type { Copy } from '../supervisor/policy/copies.ts';
+import type { Event, PolicyState, WorkerState } from '../supervisor/policy/model.ts';
 import type { Offered, Process } from './process.ts';
 import type { Burst, Trouble } from './world.ts';
 
@@ -35,5 +36,5 @@ export interface PrimaryPort {
   /** Brings it an event, at once or when it is back. */
   deliver(event: Event): void;
   /** Beats that were elided: what the policy's state would say had each been delivered. */
-  fold(worker: number, patch: { readonly heardAtMs?: number; readonly open?: number }): void;
+  fold(worker: number, change: (own: Copy<WorkerState>) => void): void;
 }

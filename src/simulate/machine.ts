@@ -192,7 +192,7 @@ export class Machine {
     if (isSlow) this.troubled(this.nowMs + exitMs);
     this.calendar.add(this.nowMs + exitMs, { type: 'gone', process });
     const seenMs = exitMs * hashed(this.world.seed, process.id, ASK.seen);
-    if (seenMs < exitMs / 2) this.calendar.add(this.nowMs + seenMs, { type: 'dying', process });
+    if (seenMs < exitMs / 4) this.calendar.add(this.nowMs + seenMs, { type: 'dying', process });
   }
 
   /** The primary looks at one that is ending, and sees that. */

@@ -1,3 +1,4 @@
+import { copyOfConfig } from '../supervisor/policy/copies.ts';
 import type { Balance, PolicyConfig } from '../supervisor/policy/model.ts';
 import { Dice } from './draw.ts';
 import { makeTrouble } from './make-trouble.ts';
@@ -33,11 +34,13 @@ export function makeWorld(seed: number, seconds: number): World {
 
 /** With limits on requests and age that workers can live by. */
 function withLife(world: World): World {
-  const { limits } = world.config;
+  const config = copyOfConfig(world.config);
+  const { rssBytes, heapShare, stagger, ...life } = config.limits;
   const factor = Math.max(1, lifeMsMin(world) / lifeMs(world));
-  const requests = limits.requests === null ? null : limits.requests * factor;
-  const ageMs = limits.ageMs === null ? null : limits.ageMs * factor;
-  return { ...world, config: { ...world.config, limits: { ...limits, requests, ageMs } } };
+  const requests = life.requests === null ? null : life.requests * factor;
+  const ageMs = life.ageMs === null ? null : life.ageMs * factor;
+  config.limits = { rssBytes, heapShare, requests, ageMs, stagger };
+  return { ...world, config };
 }
 
 /** Close to one before: troubles seldom come alone. */

@@ -1,5 +1,12 @@
-import { copyOfConfig, copyOfState, copyOfWorker, scaled } from '../supervisor/policy/copies.ts';
-import type { Command, Connection, Event, PolicyConfig, PolicyState } from '../supervisor/policy/model.ts';
+import { type Copy, copyOfConfig, copyOfState, copyOfWorker, scaled } from '../supervisor/policy/copies.ts';
+import type {
+  Command,
+  Connection,
+  Event,
+  PolicyConfig,
+  PolicyState,
+  WorkerState,
+} from '../supervisor/policy/model.ts';
 import { Checks } from './checks/checks.ts';
 import type { PrimaryPort } from './item.ts';
 import type { Machine } from './machine.ts';
@@ -91,8 +98,9 @@ export class Primary implements PrimaryPort {
   }
 
   deliver(event: Event): void {
-    if (event.type === 'scale') this.#config = scaled(this.#config, event.workers);
-    if (event.type === 'reload') this.#config = event.config;
+    const { type } = event;
+    if (type === 'scale') this.#config = scaled(this.#config, event.workers);
+    if (type === 'reload') this.#config = event.config;
     if (this.isAway) this.#unread.push(event);
     else this.#step(event);
   }
@@ -101,13 +109,16 @@ export class Primary implements PrimaryPort {
     this.#step({ type: 'wake' });
   }
 
-  fold(id: number, patch: { readonly heardAtMs?: number; readonly open?: number }): void {
+  fold(id: number, change: (own: Copy<WorkerState>) => void): void {
     const at = this.state.workers.findIndex((worker) => worker.id === id);
     const before = this.state.workers[at];
     if (before === undefined) return;
+    const after = copyOfWorker(before);
+    change(after);
     const workers = this.state.workers.slice();
-    workers[at] = Object.assign(copyOfWorker(before), patch);
-    const state = Object.assign(copyOfState(this.state), { workers });
+    workers[at] = after;
+    const state = copyOfState(this.state);
+    state.workers = workers;
     state.wakeAtMs = this.#policy.nextWakeMs(state);
     this.state = state;
   }
@@ -126,7 +137,7 @@ export class Primary implements PrimaryPort {
       this.checks.command(command, before, state);
       this.#carryOut(command);
     }
-    this.checks.after(event, before, state);
+    this.checks.after({ event, before, after: state, commands });
     if (event.type === 'wake' && this.wakeMs <= nowMs) {
       violated('wake', `woken at ${nowMs} ms, the policy wants to be woken at ${this.wakeMs} ms`);
     }
@@ -210,8 +221,10 @@ export class Primary implements PrimaryPort {
 
 /** A beat counts from when it was read, a connection from when it was accepted. */
 function received(event: Event, nowMs: number): Event {
-  if (event.type === 'connection' && event.connection.sinceMs !== nowMs)
-    return { type: 'connection', connection: { ...event.connection, sinceMs: nowMs } };
+  if (event.type === 'connection' && event.connection.sinceMs !== nowMs) {
+    const { id, listener, key, slot } = event.connection;
+    return { type: 'connection', connection: { id, listener, key, slot, sinceMs: nowMs } };
+  }
   if (event.type !== 'beats' || event.beats[0]?.atMs === nowMs) return event;
   return { type: 'beats', beats: event.beats.map((beat) => ({ ...beat, atMs: nowMs })) };
 }

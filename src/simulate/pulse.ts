@@ -82,10 +82,16 @@ export class Pulse {
       process.isCredited = false;
       const lastMs = process.lastBeatMs(isAway ? awayFromMs : this.#machine.nowMs, beatMs);
       process.heardAtMs = Math.max(process.heardAtMs, lastMs);
-      this.#machine.primary.fold(process.id, { heardAtMs: process.heardAtMs });
+      this.#fold(process, process.heardAtMs);
     }
     const isUnread = isAway && process.lastBeatMs(this.#machine.nowMs, beatMs) > awayFromMs;
     if (isUnread && process.isBeating(this.#machine.nowMs)) this.sayNow(process);
+  }
+
+  #fold({ id }: Process, heardAtMs: number): void {
+    this.#machine.primary.fold(id, (own) => {
+      own.heardAtMs = heardAtMs;
+    });
   }
 
   /** The primary read a word of it: unless beats are delivered one by one, all further ones are taken as read. */
@@ -93,7 +99,7 @@ export class Pulse {
     if (this.#isExact || process.readyAtMs === null || !process.isBeating(this.#machine.nowMs)) return;
     if (process.isCredited) return;
     process.isCredited = true;
-    this.#machine.primary.fold(process.id, { heardAtMs: BEATING_MS });
+    this.#fold(process, BEATING_MS);
     this.planNews(process);
   }
 
@@ -109,7 +115,7 @@ export class Pulse {
       if (!process.isCredited || process.lastBeatMs(this.#machine.nowMs, beatMs) <= sinceMs) continue;
       process.isCredited = false;
       process.heardAtMs = Math.max(process.heardAtMs, process.lastBeatMs(sinceMs, beatMs));
-      this.#machine.primary.fold(process.id, { heardAtMs: process.heardAtMs });
+      this.#fold(process, process.heardAtMs);
       if (process.isBeating(this.#machine.nowMs))
         beats.push(process.beat(this.#machine.nowMs, requestsPerSecond));
     }
@@ -172,6 +178,10 @@ export class Pulse {
     const primary = this.#machine.primary;
     // A connection that waits for its fair share may get it by this.
     if (primary.isAway || primary.state.waiting.length > 0) this.sayNow(process);
-    else primary.fold(process.id, { open: process.held.size });
+    else {
+      primary.fold(process.id, (own) => {
+        own.open = process.held.size;
+      });
+    }
   }
 }

@@ -149,10 +149,12 @@ function arrive(item: Extract<Item, { type: 'arrive' }>, machine: Machine, prima
   // Nobody accepts any more; one may have been on its way.
   if (index >= burst.count || (primary.state.goal !== 'run' && index > 0)) return;
   const id = offered.length;
+  const { key, slot } = identity(burst, machine.world.seed, id, machine.world.config.workers);
   const connection: Offered = {
     id,
     listener: burst.listener,
-    ...identity(burst, machine.world.seed, id, machine.world.config.workers),
+    key,
+    slot,
     sinceMs: nowMs,
     heldMs: burst.heldMs,
     fate: 'waits',
@@ -162,9 +164,8 @@ function arrive(item: Extract<Item, { type: 'arrive' }>, machine: Machine, prima
     doubled: false,
   };
   offered.push(connection);
-  const { listener, key, slot } = connection;
   // Accepted when the primary is there to do it; until then it waits in the kernel's queue.
-  primary.offer({ id, listener, key, slot, sinceMs: nowMs });
+  primary.offer({ id, listener: burst.listener, key, slot, sinceMs: nowMs });
   if (index + 1 < burst.count) {
     const nextMs = startMs + Math.floor(((index + 1) * burst.overMs * 4) / burst.count) / 4;
     machine.calendar.add(nextMs, { type: 'arrive', burst, index: index + 1, startMs });

@@ -12,8 +12,3 @@ export class Violation extends Error {
 export function violated(rule: string, message: string): never {
   throw new Violation(rule, message);
 }
-
-/** Throws the rule unless it holds. The message is only made when it is needed. */
-export function holds(condition: boolean, rule: string, message: () => string): void {
-  if (!condition) violated(rule, message());
-}

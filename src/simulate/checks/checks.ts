@@ -2,7 +2,7 @@ import { scaled } from '../../supervisor/policy/copies.ts';
 import type { Command, Event, PolicyState, Reason } from '../../supervisor/policy/model.ts';
 import type { Machine } from '../machine.ts';
 import type { Process } from '../process.ts';
-import { holds, violated } from '../violation.ts';
+import { violated } from '../violation.ts';
 import { FlowChecks } from './flow.ts';
 import { HealthChecks } from './health.ts';
 import { AWAY_MS, isFresh, isSuspect, Known, type Seen } from './known.ts';
@@ -20,7 +20,6 @@ export class Checks {
   readonly #flow: FlowChecks;
   readonly #reloads: ReloadChecks;
   #event: Event = { type: 'wake' };
-  #commands: Command[] = [];
   /** Of the next fork. */
   #generation = 1;
   /** How many there shall be if the reload in progress is given up. */
@@ -37,25 +36,19 @@ export class Checks {
   before(event: Event, wakeMs: number, before: PolicyState): void {
     const known = this.#known;
     this.#event = event;
-    this.#commands = [];
     known.lateMs = Math.max(0, known.nowMs - wakeMs - known.machine.world.nature.timerLateMs);
     if (known.nowMs - wakeMs > AWAY_MS) known.awayAtMs = known.nowMs;
-    if (event.type === 'beats') for (const { worker } of event.beats) this.#heard(worker);
-    else if (event.type === 'ready' || event.type === 'taken') this.#heard(event.worker);
-    this.#staff.forks.before(event);
-    this.#health.before(event);
-    this.#flow.before(event, before);
+    this.#staff.forks.before();
+    this.#health.before();
+    this.#flow.before();
     this.#generation = before.generation;
-    if (event.type === 'exit' || event.type === 'fork-failed') {
-      const process = known.machine.processes[event.worker];
-      if (process !== undefined) this.#ended(process, null);
-    }
     this.#note(event, before);
   }
 
-  #heard(worker: number): void {
+  #heard(worker: number): Process | undefined {
     const process = this.#known.machine.processes[worker];
     if (process !== undefined) process.heardAtMs = this.#known.nowMs;
+    return process;
   }
 
   #ended(process: Process, reason: Reason | null): void {
@@ -67,13 +60,27 @@ export class Checks {
     const known = this.#known;
     const { machine, nowMs } = known;
     switch (event.type) {
+      case 'beats':
+        for (const beat of event.beats) {
+          const process = this.#heard(beat.worker);
+          if (process !== undefined) this.#health.heard(process, beat);
+        }
+        return;
+      case 'connection':
+        return this.#flow.offered();
+      case 'taken':
+        this.#heard(event.worker);
+        return this.#flow.taken(event.worker, event.connection, before);
       case 'reload':
+        this.#staff.forks.reloaded();
+        this.#reloads.booted();
         if (before.goal !== 'run') return;
         known.config = event.config;
         if (known.reloadSinceMs === null) this.#workersBefore = before.config.workers;
         known.reloadSinceMs ??= nowMs;
         return;
       case 'scale':
+        this.#staff.forks.scaled();
         known.config = scaled(known.config, event.workers);
         this.#workersBefore = event.workers;
         return;
@@ -83,19 +90,23 @@ export class Checks {
         if (event.type === 'force') known.isForced = true;
         return;
       case 'exit':
-      case 'fork-failed':
+      case 'fork-failed': {
+        const process = machine.processes[event.worker];
+        if (process !== undefined) this.#ended(process, null);
         return machine.forget(event.worker);
+      }
       case 'starved': {
         const process = machine.processes[event.worker];
         if (process !== undefined) process.excusedUntilMs = nowMs + STARVED_MS;
         return;
       }
       case 'ready': {
-        const process = machine.processes[event.worker];
+        const process = this.#heard(event.worker);
         // One that is being killed said so too late.
         if (process?.phase !== 'booting') return;
         process.readyAtMs = nowMs;
         process.phase = 'standby';
+        this.#staff.forks.booted();
         return this.#reloads.booted();
       }
       case 'listening':
@@ -110,7 +121,6 @@ export class Checks {
 
   command(command: Command, before: PolicyState, after: PolicyState): void {
     const { machine } = this.#known;
-    this.#commands.push(command);
     // A reload that is given up brings the old one back.
     this.#known.config = after.config;
     switch (command.type) {
@@ -140,19 +150,18 @@ export class Checks {
         this.#generation = after.generation;
         if (command.type === 'reload-aborted') {
           const isAsBefore = after.config.workers === this.#workersBefore;
-          holds(
-            isAsBefore,
-            'reload-ends',
-            () => `given up, and ${after.config.workers} workers instead of ${this.#workersBefore}`,
-          );
+          if (!isAsBefore) {
+            violated(
+              'reload-ends',
+              `given up, and ${after.config.workers} workers instead of ${this.#workersBefore}`,
+            );
+          }
         }
         return this.#staff.command(command, after);
       case 'stopped':
-        holds(
-          !this.#known.hasStopped && after.workers.length === 0,
-          'stops',
-          () => 'stopped, with workers left',
-        );
+        if (this.#known.hasStopped || after.workers.length !== 0) {
+          violated('stops', 'stopped, with workers left');
+        }
         this.#known.hasStopped = true;
         return;
       default:
@@ -160,10 +169,10 @@ export class Checks {
     }
   }
 
-  after(event: Event, before: PolicyState, after: PolicyState): void {
+  after(seen: Seen): void {
+    const { after } = seen;
     const known = this.#known;
     known.config = after.config;
-    const seen = { event, before, after, commands: this.#commands };
     if (!isQuiet(seen)) this.#staff.after(seen);
     this.#health.acted(seen);
     this.#health.after(seen);
@@ -222,17 +231,26 @@ export class Checks {
   end(state: PolicyState): void {
     this.#flow.audit(state);
     const what = this.#unsettled(state);
-    holds(what === null, 'serves-again', () => `${what}, and nothing more will happen`);
+    if (what !== null) {
+      violated('serves-again', `${what}, and nothing more will happen`);
+    }
   }
 }
 
-/** After which nobody can have changed its place, unless a command says so. */
-const QUIET: ReadonlySet<Event['type']> = new Set(['connection', 'taken', 'listening', 'beats', 'starved']);
-
+/** Nobody can have changed its place, unless a command says so. */
 function isQuiet({ event, before, commands }: Seen): boolean {
-  if (!QUIET.has(event.type)) return false;
   for (const command of commands) if (command.type !== 'give') return false;
-  // A suspect that is heard again may be just who was missed.
-  if (event.type === 'beats') return event.beats.every(({ worker }) => !isSuspect(before, worker));
-  return event.type !== 'taken' || !isSuspect(before, event.worker);
+  switch (event.type) {
+    case 'connection':
+    case 'listening':
+    case 'starved':
+      return true;
+    // A suspect that is heard again may be just who was missed.
+    case 'beats':
+      return event.beats.every(({ worker }) => !isSuspect(before, worker));
+    case 'taken':
+      return !isSuspect(before, event.worker);
+    default:
+      return false;
+  }
 }

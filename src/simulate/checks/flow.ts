@@ -1,7 +1,7 @@
 import type { Command, Connection, Event, PolicyState, WorkerState } from '../../supervisor/policy/model.ts';
 import type { Offered, Process } from '../process.ts';
-import { holds, violated } from '../violation.ts';
-import { isSuspect, type Known, type Seen, SLACK_MS, workerOf } from './known.ts';
+import { violated } from '../violation.ts';
+import { DEAF_FACTOR, isSuspect, type Known, type Seen, SLACK_MS, workerOf } from './known.ts';
 import { acceptedAtMs, inRotation, isIn, StickyChecks } from './sticky.ts';
 
 /** Connections: none lost, none in two places, none given to whom it must not, none waiting for nothing. */
@@ -20,14 +20,19 @@ export class FlowChecks {
     this.#sticky = new StickyChecks(known);
   }
 
-  before(event: Event, before: PolicyState): void {
+  /** A step begins. */
+  before(): void {
     const { nowMs, lateMs } = this.#known;
     if (this.#dueFor !== null && lateMs <= 0 && nowMs > this.#dueMs + SLACK_MS)
       this.#waitsForNothing(this.#dueFor);
-    if (event.type === 'connection') this.#offered++;
-    if (event.type !== 'taken') return;
-    const worker = workerOf(before, event.worker);
-    const { connection: id } = event;
+  }
+
+  offered(): void {
+    this.#offered++;
+  }
+
+  taken(by: number, id: number, before: PolicyState): void {
+    const worker = workerOf(before, by);
     const isWithdrawn = worker?.withdrawn.includes(id) === true;
     if (!isWithdrawn && worker?.hands.some((hand) => hand.connection.id === id)) this.#settled++;
     // It was withdrawn, and nobody else has it yet: it is well where it is.
@@ -36,17 +41,16 @@ export class FlowChecks {
 
   shed(id: number, before: PolicyState, event: Event): void {
     const connection = this.#connection(id);
-    holds(
-      connection.fate === 'waits' || connection.doubled,
-      'lost',
-      () => `connection ${id} is shed and is ${connection.fate}`,
-    );
+    if (connection.fate !== 'waits' && !connection.doubled) {
+      violated('lost', `connection ${id} is shed and is ${connection.fate}`);
+    }
     const { stopAtMs, config } = this.#known;
-    holds(
-      stopAtMs !== null || (before.waiting.length >= config.waitingMax && event.type === 'connection'),
-      'lost',
-      () => `connection ${id} is shed while ${before.waiting.length} of ${config.waitingMax} wait`,
-    );
+    if (stopAtMs === null && (before.waiting.length < config.waitingMax || event.type !== 'connection')) {
+      violated(
+        'lost',
+        `connection ${id} is shed while ${before.waiting.length} of ${config.waitingMax} wait`,
+      );
+    }
     this.#settled++;
   }
 
@@ -76,7 +80,9 @@ export class FlowChecks {
     const canStillTake =
       ageMs <= machine.world.nature.claimMs &&
       last.channel.some((letter) => letter.connection === connection);
-    holds(!canStillTake, 'two-places', () => `${what()} while worker ${last.id} may still take it`);
+    if (canStillTake) {
+      violated('two-places', `${what()} while worker ${last.id} may still take it`);
+    }
   }
 
   /** The next turn is that of who has just got a slot. */
@@ -97,13 +103,14 @@ export class FlowChecks {
       violated('lost', `${this.#offered} connections came, ${counted} are accounted for`);
     }
     const [command] = seen.commands;
-    if (seen.event.type === 'connection' && seen.commands.length === 1 && command?.type === 'give') {
+    if (seen.commands.length === 1 && command?.type === 'give' && seen.event.type === 'connection') {
       this.#turn(seen, command.worker, seen.event.connection);
     }
     for (const given of seen.commands) {
       if (given.type !== 'give') continue;
       const worker = workerOf(after, given.worker);
       const connection = this.#connection(given.connection);
+      this.#isMissed(connection.id, after);
       if (worker === undefined) continue;
       if (connection.key !== null || connection.slot !== null) this.#sticky.given(seen, worker, connection);
       else if (worker.hands.every(({ connection: { key, slot } }) => key === null && slot === null)) {
@@ -114,6 +121,13 @@ export class FlowChecks {
     this.#dueMs = Number.POSITIVE_INFINITY;
     this.#dueFor = null;
     if (after.waiting.length > 0) this.#queue(seen);
+  }
+
+  /** The policy will look whether it was taken, even if nothing else happens. */
+  #isMissed(id: number, { wakeAtMs, config }: PolicyState): void {
+    const missedAtMs = this.#known.nowMs + config.withdrawMs * DEAF_FACTOR;
+    if (wakeAtMs === null || wakeAtMs > missedAtMs + 1e-6)
+      violated('wake', `nobody looks whether connection ${id} is taken`);
   }
 
   /** Round robin: the next slot. Least connections: nobody has fewer. */
@@ -152,11 +166,9 @@ export class FlowChecks {
       (hand) => hand.atMs === this.#known.nowMs && hand.atMs - hand.connection.sinceMs >= config.spreadMs,
     );
     const most = fairShare(after) + due.length;
-    holds(
-      heldBy(worker) <= most,
-      'share',
-      () => `worker ${worker.id} has ${heldBy(worker)} connections, ${most} is its share`,
-    );
+    if (heldBy(worker) > most) {
+      violated('share', `worker ${worker.id} has ${heldBy(worker)} connections, ${most} is its share`);
+    }
   }
 
   #queue({ event, before, after }: Seen): void {

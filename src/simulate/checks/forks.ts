@@ -1,13 +1,6 @@
-import type {
-  Backoff,
-  Command,
-  Event,
-  PolicyConfig,
-  PolicyState,
-  Reason,
-} from '../../supervisor/policy/model.ts';
+import type { Backoff, Command, PolicyConfig, PolicyState, Reason } from '../../supervisor/policy/model.ts';
 import type { Process } from '../process.ts';
-import { holds, violated } from '../violation.ts';
+import { violated } from '../violation.ts';
 import { isFresh, type Known, type Seen, SLACK_MS } from './known.ts';
 
 /** While all slots are served, the reserve is refilled so long after the last took its place. */
@@ -40,6 +33,7 @@ export class ForkChecks {
   /** Workers are missing, and only time stands against a fork. */
   #dueMs = Number.POSITIVE_INFINITY;
   #shares: number[] = [];
+  #loop: { readonly config: PolicyConfig | null; readonly forksMax: number } = { config: null, forksMax: 0 };
   /** In this step. */
   #hasForked = false;
 
@@ -47,24 +41,30 @@ export class ForkChecks {
     this.#known = known;
   }
 
-  before(event: Event): void {
+  /** A step begins. */
+  before(): void {
     const { nowMs, lateMs } = this.#known;
     if (lateMs <= 0 && nowMs > this.#dueMs + SLACK_MS) {
       violated('idle-shortage', `workers are missing and nothing stood against a fork at ${this.#dueMs} ms`);
     }
-    if (event.type === 'reload') {
-      this.#bootFailures = 0;
-      this.#earlyDeaths = 0;
-      this.#boots = { notBeforeMs: 0, latestMs: 0 };
-      this.#deaths = { notBeforeMs: 0, latestMs: 0 };
-      this.#forkedAtMs = [];
-    }
-    // Who boots for a slot that is no more ends, and does not count; who boots in its place does.
-    if (event.type === 'scale') this.#forkedAtMs = [];
-    if (event.type === 'ready' && this.#known.machine.processes[event.worker]?.phase === 'booting') {
-      this.#forkedAtMs = [];
-      this.#bootFailures = 0;
-    }
+  }
+
+  reloaded(): void {
+    this.#bootFailures = 0;
+    this.#earlyDeaths = 0;
+    this.#boots = { notBeforeMs: 0, latestMs: 0 };
+    this.#deaths = { notBeforeMs: 0, latestMs: 0 };
+    this.#forkedAtMs = [];
+  }
+
+  /** Who boots for a slot that is no more ends, and does not count; who boots in its place does. */
+  scaled(): void {
+    this.#forkedAtMs = [];
+  }
+
+  booted(): void {
+    this.#forkedAtMs = [];
+    this.#bootFailures = 0;
   }
 
   /** A worker ends, of itself (null) or by command. @returns whether that is one more boot that failed */
@@ -106,28 +106,24 @@ export class ForkChecks {
     const { nowMs, config } = this.#known;
     const { boots, deaths } = { boots: this.#boots, deaths: this.#deaths };
     const soonestMs = Math.max(boots.notBeforeMs, deaths.notBeforeMs);
-    holds(
-      nowMs >= soonestMs - 1e-6,
-      'back-off',
-      () => `worker ${command.worker} is forked ${soonestMs - nowMs} ms before the back-off allows`,
-    );
-    const boundMax = this.#bootFailures > 0 ? 1 : config.bootsMax;
-    holds(
-      booting <= boundMax,
-      'boots-max',
-      () => `${booting} workers boot, ${boundMax} may (${this.#bootFailures} boots failed)`,
-    );
-    this.#hasForked = true;
-    this.#forkedAtMs.push(nowMs);
-    const recent = this.#forkedAtMs.filter((atMs) => atMs > nowMs - 10_000).length;
-    if (this.#bootFailures > 0 && recent === this.#forkedAtMs.length) {
-      const most = crashLoopForksMax(config);
-      holds(
-        recent <= most,
-        'fork-rate',
-        () => `${recent} forks within 10 s of a crash loop, at most ${most}`,
+    if (nowMs < soonestMs - 1e-6) {
+      violated(
+        'back-off',
+        `worker ${command.worker} is forked ${soonestMs - nowMs} ms before the back-off allows`,
       );
     }
+    const boundMax = this.#bootFailures > 0 ? 1 : config.bootsMax;
+    if (booting > boundMax) {
+      violated('boots-max', `${booting} workers boot, ${boundMax} may (${this.#bootFailures} boots failed)`);
+    }
+    this.#hasForked = true;
+    this.#forkedAtMs.push(nowMs);
+    const { length } = this.#forkedAtMs;
+    if (this.#bootFailures === 0 || (this.#forkedAtMs[0] ?? nowMs) <= nowMs - 10_000) return;
+    if (this.#loop.config !== config) this.#loop = { config, forksMax: crashLoopForksMax(config) };
+    const { forksMax } = this.#loop;
+    if (length > forksMax)
+      violated('fork-rate', `${length} forks within 10 s of a crash loop, at most ${forksMax}`);
   }
 
   after({ after, before }: Seen): void {
@@ -175,27 +171,21 @@ export class ForkChecks {
     const { workers, standbys } = after.config;
     const isReplacing = after.workers.some((worker) => worker.phase === 'serving' && !isFresh(after, worker));
     const wanted = workers + (isReplacing ? Math.max(1, standbys) : standbys);
-    holds(
-      have <= wanted,
-      'fork-for-nothing',
-      () => `${have} workers are there or on their way, ${wanted} are wanted`,
-    );
+    if (have > wanted) {
+      violated('fork-for-nothing', `${have} workers are there or on their way, ${wanted} are wanted`);
+    }
   }
 
   /** Each worker's share of the limits is its own. */
   share(limitShare: number): void {
     const { stagger } = this.#known.config.limits;
-    holds(
-      limitShare <= 1 && limitShare >= 1 - stagger - 1e-9,
-      'stagger',
-      () => `a worker got ${limitShare} of its limits, stagger is ${stagger}`,
-    );
+    if (!(limitShare <= 1 && limitShare >= 1 - stagger - 1e-9)) {
+      violated('stagger', `a worker got ${limitShare} of its limits, stagger is ${stagger}`);
+    }
     this.#shares.push(limitShare);
-    holds(
-      stagger === 0 || this.#shares.length !== 4 || new Set(this.#shares).size > 1,
-      'stagger',
-      () => 'four workers got the same share of their limits: they would end together',
-    );
+    if (stagger !== 0 && this.#shares.length === 4 && new Set(this.#shares).size <= 1) {
+      violated('stagger', 'four workers got the same share of their limits: they would end together');
+    }
   }
 }
 

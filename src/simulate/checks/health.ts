@@ -1,10 +1,7 @@
-import type { Event, PolicyState, Reason, WorkerState } from '../../supervisor/policy/model.ts';
+import type { PolicyState, Reason, WorkerBeat, WorkerState } from '../../supervisor/policy/model.ts';
 import type { Process } from '../process.ts';
-import { holds, violated } from '../violation.ts';
-import { isFresh, type Known, type Seen, SLACK_MS, workerOf } from './known.ts';
-
-/** A deaf worker is noticed after so many times `withdrawMs`. */
-const DEAF_FACTOR = 5;
+import { violated } from '../violation.ts';
+import { DEAF_FACTOR, isFresh, type Known, type Seen, SLACK_MS, workerOf } from './known.ts';
 
 /** A starved worker that is silent for so many `deadMs` is ended all the same. */
 const STARVED_DEADS_MAX = 5;
@@ -19,49 +16,58 @@ export class HealthChecks {
     this.#known = known;
   }
 
-  before(event: Event): void {
-    const { config, machine } = this.#known;
-    const { limits } = config;
+  /** A step begins. */
+  before(): void {
+    const { limits } = this.#known.config;
     if (limits.ageMs !== null) this.#ageMs = Math.min(this.#ageMs, limits.ageMs * (1 - limits.stagger));
-    if (event.type !== 'beats') return;
-    for (const beat of event.beats) {
-      const process = machine.processes[beat.worker];
-      if (process === undefined) continue;
-      const { faults } = process;
-      if (limits.rssBytes !== null && beat.rssBytes >= limits.rssBytes) gone(process, 'memory');
-      const isFull = limits.heapShare !== null && beat.heapShare >= limits.heapShare;
-      if (isFull || (limits.heapShare !== null && beat.heapSoonShare >= 1)) gone(process, 'heap');
-      if (limits.requests !== null && beat.requests >= limits.requests * (1 - limits.stagger)) {
-        faults.add('requests');
-        if (beat.requests >= limits.requests) process.mustGo = true;
-      }
+  }
+
+  /** A worker says how it is. */
+  heard(process: Process, beat: WorkerBeat): void {
+    const { limits } = this.#known.config;
+    if (limits.rssBytes !== null && beat.rssBytes >= limits.rssBytes) gone(process, 'memory');
+    const isFull = limits.heapShare !== null && beat.heapShare >= limits.heapShare;
+    if (isFull || (limits.heapShare !== null && beat.heapSoonShare >= 1)) gone(process, 'heap');
+    if (limits.requests !== null && beat.requests >= limits.requests * (1 - limits.stagger)) {
+      process.faults.add('requests');
+      if (beat.requests >= limits.requests) process.mustGo = true;
     }
   }
 
   /** A worker is drained or killed. */
   sentAway(process: Process, reason: Reason, seen: Pick<Seen, 'event' | 'before' | 'after'>): void {
-    holds(
-      this.#isTrue(process, reason, seen),
-      `reason-${reason}`,
-      () =>
+    if (!this.#isTrue(process, reason, seen)) {
+      violated(
+        `reason-${reason}`,
         `worker ${process.id} (${process.phase}) is sent away as '${reason}', and that is not so: ${this.#truth(process)}`,
-    );
-    holds(
-      this.#isOnTime(process, reason),
-      'deadline',
-      () => `worker ${process.id} is sent away as '${reason}' too late: ${this.#truth(process)}`,
-    );
+      );
+    }
+    if (!this.#isOnTime(process, reason)) {
+      violated(
+        'deadline',
+        `worker ${process.id} is sent away as '${reason}' too late: ${this.#truth(process)}`,
+      );
+    }
   }
 
   /** A deadline that has passed is not found by chance later on. */
   #isOnTime(process: Process, reason: Reason): boolean {
-    const { nowMs, config, awayAtMs, lateMs } = this.#known;
-    const dueMs = {
-      hung: this.#deadAtMs(process, Math.max(process.heardAtMs, awayAtMs)),
-      'boot-deadline': Math.max(process.forkedAtMs, awayAtMs) + config.bootMs,
-      'drain-deadline': (process.drainedAtMs ?? nowMs) + config.drainMs,
-    }[reason as string];
-    return dueMs === undefined || nowMs <= dueMs + SLACK_MS + lateMs;
+    const { nowMs, lateMs } = this.#known;
+    return nowMs <= this.#dueMs(process, reason) + SLACK_MS + lateMs;
+  }
+
+  #dueMs(process: Process, reason: Reason): number {
+    const { nowMs, config, awayAtMs } = this.#known;
+    switch (reason) {
+      case 'hung':
+        return this.#deadAtMs(process, Math.max(process.heardAtMs, awayAtMs));
+      case 'boot-deadline':
+        return Math.max(process.forkedAtMs, awayAtMs) + config.bootMs;
+      case 'drain-deadline':
+        return (process.drainedAtMs ?? nowMs) + config.drainMs;
+      default:
+        return Number.POSITIVE_INFINITY;
+    }
   }
 
   #truth(process: Process): string {
@@ -186,17 +192,19 @@ export class HealthChecks {
   }
 
   after({ event, after, before }: Seen): void {
-    if (event.type === 'connection' || event.type === 'listening') return;
+    const { type } = event;
+    if (type === 'connection' || type === 'listening') return;
+    const isWake = type === 'wake';
     const { machine } = this.#known;
     for (let at = 0; at < after.workers.length; at++) {
       const worker = after.workers[at];
       // The same record as before, and no time to hold it against.
-      if (worker === undefined || (worker === before.workers[at] && event.type !== 'wake')) continue;
+      if (worker === undefined || (worker === before.workers[at] && !isWake)) continue;
       const process = machine.processes[worker.id];
       if (process === undefined) continue;
       if (worker.suspect && !process.isSuspect) this.#suspected(process);
       process.isSuspect = worker.suspect;
-      if (event.type !== 'wake') continue;
+      if (!isWake) continue;
       this.#inTime(worker, process);
       this.#withdrawsOnTime(worker, before);
     }
@@ -205,39 +213,37 @@ export class HealthChecks {
   #suspected(process: Process): void {
     const { nowMs, config, awayAtMs, lateMs } = this.#known;
     const silentMs = process.isCredited ? 0 : nowMs - process.heardAtMs;
-    holds(
-      silentMs >= config.suspectMs - 1e-6,
-      'suspect',
-      () =>
+    if (silentMs < config.suspectMs - 1e-6) {
+      violated(
+        'suspect',
         `worker ${process.id} is suspected after ${silentMs} ms of silence, suspectMs is ${config.suspectMs}`,
-    );
+      );
+    }
     const { beatMs } = this.#known.machine.world.nature;
     const sentAtMs = process.lastBeatMs(nowMs, beatMs);
     const isUnread =
       process.isBeating(nowMs) && sentAtMs > process.beatsFromMs && sentAtMs > nowMs - config.suspectMs;
-    holds(!isUnread, 'suspect', () => `worker ${process.id} is suspected while its beats lie unread`);
+    if (isUnread) {
+      violated('suspect', `worker ${process.id} is suspected while its beats lie unread`);
+    }
     const dueMs = Math.max(process.heardAtMs, awayAtMs) + config.suspectMs;
-    holds(
-      nowMs <= dueMs + SLACK_MS + lateMs,
-      'suspect',
-      () => `worker ${process.id} is suspected ${nowMs - dueMs} ms too late`,
-    );
+    if (nowMs > dueMs + SLACK_MS + lateMs) {
+      violated('suspect', `worker ${process.id} is suspected ${nowMs - dueMs} ms too late`);
+    }
   }
 
   /** All deadlines that have passed were acted upon. */
   #inTime(worker: WorkerState, process: Process): void {
     const { nowMs, config, awayAtMs } = this.#known;
-    const silentMs = process.isCredited ? 0 : nowMs - Math.max(process.heardAtMs, awayAtMs);
     const late = (what: string): never => violated('deadline', `worker ${worker.id} ${what}`);
+    const silent = (): string => `was silent for ${nowMs - Math.max(process.heardAtMs, awayAtMs)} ms and is`;
     const { phase } = worker;
     if (phase === 'booting') {
       if (nowMs - Math.max(process.forkedAtMs, awayAtMs) >= config.bootMs + 1e-6) late('boots for ever');
-    } else if (phase !== 'ending') {
+    } else if (phase !== 'ending' && !process.isCredited) {
       const heardAtMs = Math.max(process.heardAtMs, awayAtMs);
-      if (!process.isCredited && nowMs >= this.#deadAtMs(process, heardAtMs) + 1e-6)
-        late(`was silent for ${silentMs} ms and is not ended`);
-      if (silentMs >= config.suspectMs + 1e-6 && !worker.suspect)
-        late(`was silent for ${silentMs} ms and is no suspect`);
+      if (nowMs >= this.#deadAtMs(process, heardAtMs) + 1e-6) late(`${silent()} not ended`);
+      if (nowMs - heardAtMs >= config.suspectMs + 1e-6 && !worker.suspect) late(`${silent()} no suspect`);
     }
     if (phase === 'draining' && nowMs - (process.drainedAtMs ?? nowMs) >= config.drainMs + 1e-6)
       late('drains for ever');

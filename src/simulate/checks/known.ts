@@ -13,6 +13,9 @@ export const AWAY_MS = 100;
 /** How late the policy may be with what is due at a certain time: timers fire late by design of a world. */
 export const SLACK_MS = 5;
 
+/** A deaf worker is noticed after so many times `withdrawMs`. */
+export const DEAF_FACTOR = 5;
+
 /** One call of the policy, as all checks see it. */
 export interface Seen {
   readonly event: Event;

@@ -1,5 +1,5 @@
 import type { PolicyState } from '../../supervisor/policy/model.ts';
-import { holds, violated } from '../violation.ts';
+import { violated } from '../violation.ts';
 import type { Known, Seen } from './known.ts';
 
 /** A boot under ordinary conditions, an exit, and what else adds up, generously. */
@@ -32,10 +32,8 @@ export class ReloadChecks {
     this.#known = known;
   }
 
-  after({ event, after }: Seen): void {
+  after({ after }: Seen): void {
     const { reloadSinceMs, nowMs, machine } = this.#known;
-    if (event.type === 'reload') this.#failures = 0;
-
     if (after.goal !== 'run') return;
     if ((after.reloadFrom !== null) !== (reloadSinceMs !== null)) {
       violated(
@@ -48,7 +46,7 @@ export class ReloadChecks {
     if (isLate) violated('reload-ends', `a reload runs for ${nowMs - reloadSinceMs} ms`);
   }
 
-  /** A worker got ready. */
+  /** Another generation begins, or a worker of this one got ready. */
   booted(): void {
     this.#failures = 0;
   }
@@ -60,19 +58,21 @@ export class ReloadChecks {
 
   ended(how: 'reloaded' | 'reload-aborted', after: PolicyState): void {
     const known = this.#known;
-    holds(known.reloadSinceMs !== null, 'reload-ends', () => `${how}, and no reload was in progress`);
+    if (known.reloadSinceMs === null) {
+      violated('reload-ends', `${how}, and no reload was in progress`);
+    }
     known.reloadSinceMs = null;
     if (how === 'reloaded') {
       const isWhole =
         after.workers.every((worker) => worker.generation >= after.wantedGeneration) &&
         after.workers.filter((worker) => worker.phase === 'serving').length >= after.config.workers;
-      holds(isWhole, 'reload-ends', () => 'reloaded, and old workers are left or some are missing');
+      if (!isWhole) {
+        violated('reload-ends', 'reloaded, and old workers are left or some are missing');
+      }
       return;
     }
-    holds(
-      this.#failures >= known.config.reloadTries,
-      'reload-ends',
-      () => `a reload is given up after ${this.#failures} failed boots in a row`,
-    );
+    if (this.#failures < known.config.reloadTries) {
+      violated('reload-ends', `a reload is given up after ${this.#failures} failed boots in a row`);
+    }
   }
 }

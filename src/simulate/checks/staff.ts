@@ -1,6 +1,6 @@
 import type { Command, PolicyState, Reason } from '../../supervisor/policy/model.ts';
 import type { Process } from '../process.ts';
-import { holds, violated } from '../violation.ts';
+import { violated } from '../violation.ts';
 import { ForkChecks } from './forks.ts';
 import { isFresh, type Known, type Seen, workerOf } from './known.ts';
 
@@ -32,7 +32,9 @@ export class StaffChecks {
         return this.#drain(command, after);
       case 'kill': {
         const process = this.#process(command.worker);
-        holds(process.phase !== 'ending', 'twice', () => `worker ${process.id} is killed twice`);
+        if (process.phase === 'ending') {
+          violated('twice', `worker ${process.id} is killed twice`);
+        }
         process.phase = 'ending';
         process.servesSlot = null;
         process.endReason = command.reason;
@@ -53,12 +55,12 @@ export class StaffChecks {
 
   #fork(command: Extract<Command, { type: 'fork' }>, after: PolicyState): void {
     const { config, stopAtMs, machine } = this.#known;
-    holds(stopAtMs === null, 'fork-after-stop', () => `worker ${command.worker} is forked after the stop`);
-    holds(
-      machine.processes[command.worker] === undefined,
-      'unknown',
-      () => `id ${command.worker} is used again`,
-    );
+    if (stopAtMs !== null) {
+      violated('fork-after-stop', `worker ${command.worker} is forked after the stop`);
+    }
+    if (machine.processes[command.worker] !== undefined) {
+      violated('unknown', `id ${command.worker} is used again`);
+    }
     let live = 1;
     let booting = 1;
     for (const { isGone, phase } of machine.known) {
@@ -67,17 +69,15 @@ export class StaffChecks {
       if (phase === 'booting') booting++;
     }
     const liveMax = config.workers + config.standbys + config.surge;
-    holds(live <= liveMax, 'live-max', () => `${live} workers live, at most ${liveMax} may`);
-    holds(
-      (command.slot !== null) === config.slotBound,
-      'slots',
-      () => `worker ${command.worker} is forked for slot ${command.slot}`,
-    );
-    holds(
-      command.slot === null || (command.slot >= 1 && command.slot <= config.workers),
-      'slots',
-      () => `slot ${command.slot} of ${config.workers}`,
-    );
+    if (live > liveMax) {
+      violated('live-max', `${live} workers live, at most ${liveMax} may`);
+    }
+    if ((command.slot !== null) !== config.slotBound) {
+      violated('slots', `worker ${command.worker} is forked for slot ${command.slot}`);
+    }
+    if (command.slot !== null && (command.slot < 1 || command.slot > config.workers)) {
+      violated('slots', `slot ${command.slot} of ${config.workers}`);
+    }
     this.forks.fork(command, booting);
     const worker = workerOf(after, command.worker);
     if (worker !== undefined) this.forks.share(worker.limitShare);
@@ -86,17 +86,23 @@ export class StaffChecks {
   #serve(id: number, slot: number, after: PolicyState): void {
     const process = this.#process(id);
     const { nowMs, config, stopAtMs } = this.#known;
-    holds(process.phase === 'standby', 'serve', () => `worker ${id} is to serve and is ${process.phase}`);
-    holds(stopAtMs === null, 'serve', () => `worker ${id} is to serve after the stop`);
-    holds(slot >= 1 && slot <= config.workers, 'slots', () => `slot ${slot} of ${config.workers}`);
+    if (process.phase !== 'standby') {
+      violated('serve', `worker ${id} is to serve and is ${process.phase}`);
+    }
+    if (stopAtMs !== null) {
+      violated('serve', `worker ${id} is to serve after the stop`);
+    }
+    if (slot < 1 || slot > config.workers) {
+      violated('slots', `slot ${slot} of ${config.workers}`);
+    }
     const isBoundElsewhere = process.slot !== null && process.slot !== slot;
-    holds(
-      !isBoundElsewhere,
-      'slots',
-      () => `worker ${id} was made for slot ${process.slot}, and gets ${slot}`,
-    );
+    if (isBoundElsewhere) {
+      violated('slots', `worker ${id} was made for slot ${process.slot}, and gets ${slot}`);
+    }
     const worker = workerOf(after, id);
-    holds(worker?.suspect !== true, 'serve', () => `worker ${id} is to serve and is a suspect`);
+    if (worker?.suspect === true) {
+      violated('serve', `worker ${id} is to serve and is a suspect`);
+    }
     process.phase = 'serving';
     process.servesSlot = slot;
     process.servingAtMs = nowMs;
@@ -107,37 +113,29 @@ export class StaffChecks {
     const process = this.#process(id);
     const { config, nowMs, machine } = this.#known;
     const { phase } = process;
-    holds(
-      phase === 'serving' || phase === 'standby',
-      'twice',
-      () => `worker ${id} is to drain and is ${phase}`,
-    );
-    holds(
-      graceMs === config.drainMs,
-      'drain',
-      () => `worker ${id} has ${graceMs} ms to drain, not ${config.drainMs}`,
-    );
+    if (phase !== 'serving' && phase !== 'standby') {
+      violated('twice', `worker ${id} is to drain and is ${phase}`);
+    }
+    if (graceMs !== config.drainMs) {
+      violated('drain', `worker ${id} has ${graceMs} ms to drain, not ${config.drainMs}`);
+    }
     if (phase === 'serving' && !LEAVES_NOBODY.has(reason) && process.servesSlot !== null) {
       this.#left.push(process.servesSlot);
     }
 
     if (phase === 'standby' && !LEAVES_NOBODY.has(reason)) {
       const standbys = after.workers.filter((worker) => worker.phase === 'standby');
-      holds(
-        standbys.length >= config.standbys || standbys.some((worker) => isFresh(after, worker)),
-        'standby-kept',
-        () => `standby ${id} goes (${reason}) before another is up`,
-      );
+      if (standbys.length < config.standbys && !standbys.some((worker) => isFresh(after, worker))) {
+        violated('standby-kept', `standby ${id} goes (${reason}) before another is up`);
+      }
     }
     if (phase === 'serving' && reason === 'generation') {
       this.#hasReplacedOld = true;
       let draining = 0;
       for (const other of machine.known) if (!other.isGone && other.phase === 'draining') draining++;
-      holds(
-        draining < config.surge,
-        'one-by-one',
-        () => `worker ${id} is replaced while ${draining} drain, surge is ${config.surge}`,
-      );
+      if (draining >= config.surge) {
+        violated('one-by-one', `worker ${id} is replaced while ${draining} drain, surge is ${config.surge}`);
+      }
     }
     process.phase = 'draining';
     process.servesSlot = null;
@@ -176,12 +174,12 @@ export class StaffChecks {
     for (const slot of left) {
       if (slot > after.config.workers) continue;
       const next = after.workers.find((worker) => worker.phase === 'serving' && worker.slot === slot);
-      holds(next !== undefined, 'serving-drops', () => `slot ${slot} was left to nobody`);
-      holds(
-        next === undefined || isFresh(after, next),
-        'freshest',
-        () => `slot ${slot} goes to worker ${next?.id}, which must go itself`,
-      );
+      if (next === undefined) {
+        violated('serving-drops', `slot ${slot} was left to nobody`);
+      }
+      if (next !== undefined && !isFresh(after, next)) {
+        violated('freshest', `slot ${slot} goes to worker ${next?.id}, which must go itself`);
+      }
     }
     if (after.goal === 'run') this.#standbys(after, slots, served);
     this.#hasReplacedOld = false;
@@ -231,16 +229,12 @@ export class StaffChecks {
       if (old.phase !== 'serving' || isFresh(after, old)) continue;
       const better = after.workers.find((worker) => isUsable(worker, old.slot) && isFresh(after, worker));
       if (better === undefined) continue;
-      holds(
-        served.every(({ id }) => id !== old.id),
-        'freshest',
-        () => `worker ${old.id} got a slot though it must go and worker ${better.id} waits`,
-      );
-      holds(
-        old.retire === null && draining >= after.config.surge,
-        'replaced',
-        () => `worker ${old.id} must go, worker ${better.id} waits, and nothing is done`,
-      );
+      if (!served.every(({ id }) => id !== old.id)) {
+        violated('freshest', `worker ${old.id} got a slot though it must go and worker ${better.id} waits`);
+      }
+      if (old.retire !== null || draining < after.config.surge) {
+        violated('replaced', `worker ${old.id} must go, worker ${better.id} waits, and nothing is done`);
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Connection, PolicyState, WorkerState } from '../../supervisor/policy/model.ts';
 import type { Offered } from '../process.ts';
-import { holds } from '../violation.ts';
+import { violated } from '../violation.ts';
 import type { Known, Seen } from './known.ts';
 
 /** Sticky clients come back to their own slot, and slots that come or go move no others. */
@@ -28,28 +28,27 @@ export class StickyChecks {
       this.#homes.set(connection.key, slot);
       const old = before === undefined ? null : { slot: before % 100, of: Math.floor(before / 100) };
       const isMoved = old !== null && old.slot !== slot && old.slot <= config.workers && slot <= old.of;
-      holds(
-        !isMoved,
-        'sticky',
-        () =>
+      if (isMoved) {
+        violated(
+          'sticky',
           `a change from ${old?.of} to ${config.workers} workers moved a client from slot ${old?.slot} to ${slot}`,
-      );
+        );
+      }
       return;
     }
     if (home === slot) return;
     const isHomeThere = after.workers.some(
       (other) => other.slot === home && isIn(other, connection.listener),
     );
-    holds(
-      !isHomeThere,
-      'sticky',
-      () => `connection ${connection.id} goes to slot ${slot}, and its own slot ${home} serves`,
-    );
-    holds(
-      waitedMs >= config.stickyHoldMs - 1e-6,
-      'sticky',
-      () => `connection ${connection.id} goes to slot ${slot} instead of ${home} after ${waitedMs} ms`,
-    );
+    if (isHomeThere) {
+      violated('sticky', `connection ${connection.id} goes to slot ${slot}, and its own slot ${home} serves`);
+    }
+    if (waitedMs < config.stickyHoldMs - 1e-6) {
+      violated(
+        'sticky',
+        `connection ${connection.id} goes to slot ${slot} instead of ${home} after ${waitedMs} ms`,
+      );
+    }
   }
 
   homeOf({ key, slot }: Connection | Offered, workers: number): number | null {

@@ -37,19 +37,24 @@ function isSticky(connection: Connection): boolean {
 }
 
 function give(draft: Draft, worker: WorkerState, connection: Connection): void {
-  draft.update(worker.id, { hands: [...worker.hands, { connection, atMs: draft.nowMs }] });
+  draft.update(worker.id, (own) => {
+    own.hands = [...worker.hands, { connection, atMs: draft.nowMs }];
+  });
   if (worker.slot !== null) draft.state.cursor = worker.slot;
   draft.say({ type: 'give', worker: worker.id, connection: connection.id });
 }
 
 /** The worker took it over: it is its own from now on. */
 export function taken(draft: Draft, worker: WorkerState, id: number, open: number): void {
-  const heardAtMs = Math.max(worker.heardAtMs, draft.nowMs);
-  if (!isWithdrawn(worker, id)) {
-    draft.update(worker.id, { heardAtMs, suspect: false, open, hands: handsWithout(worker, id) });
-    return;
-  }
-  draft.update(worker.id, { heardAtMs, suspect: false, open, withdrawn: withdrawnWithout(worker, id) });
+  const wasWithdrawn = isWithdrawn(worker, id);
+  draft.update(worker.id, (own) => {
+    own.heardAtMs = Math.max(worker.heardAtMs, draft.nowMs);
+    own.suspect = false;
+    own.open = open;
+    if (wasWithdrawn) own.withdrawn = withdrawnWithout(worker, id);
+    else own.hands = handsWithout(worker, id);
+  });
+  if (!wasWithdrawn) return;
   const { waiting } = draft.state;
   const left = waiting.filter((connection) => connection.id !== id);
   draft.state.waiting = left;
@@ -60,10 +65,16 @@ export function taken(draft: Draft, worker: WorkerState, id: number, open: numbe
 
 /** The worker dropped it unread: it came too late, or the channel refused it. */
 export function returned(draft: Draft, worker: WorkerState, id: number): void {
-  if (isWithdrawn(worker, id)) return draft.update(worker.id, { withdrawn: withdrawnWithout(worker, id) });
-  const own = worker.hands.filter(({ connection }) => connection.id === id);
-  draft.update(worker.id, { hands: handsWithout(worker, id) });
-  requeue(draft, own);
+  const wasWithdrawn = isWithdrawn(worker, id);
+  draft.update(worker.id, (own) => {
+    if (wasWithdrawn) own.withdrawn = withdrawnWithout(worker, id);
+    else own.hands = handsWithout(worker, id);
+  });
+  if (!wasWithdrawn)
+    requeue(
+      draft,
+      worker.hands.filter(({ connection }) => connection.id === id),
+    );
 }
 
 /**
@@ -87,16 +98,16 @@ export function withdraw(draft: Draft, worker: WorkerState, isMeant: (hand: Hand
   const back = worker.hands.filter(isMeant);
   if (back.length === 0) return;
   requeue(draft, back);
-  draft.update(worker.id, {
-    hands: worker.hands.filter((hand) => !isMeant(hand)),
-    withdrawn: [...worker.withdrawn, ...back.map((hand) => hand.connection.id)].slice(-WITHDRAWN_MAX),
+  draft.update(worker.id, (own) => {
+    own.hands = worker.hands.filter((hand) => !isMeant(hand));
+    own.withdrawn = [...worker.withdrawn, ...back.map((hand) => hand.connection.id)].slice(-WITHDRAWN_MAX);
   });
 }
 
 /** Back into the queue, to where they were: who came first is served first. */
 export function requeue(draft: Draft, hands: readonly Hand[]): void {
   if (hands.length === 0) return;
-  const waiting = [...hands.map((hand) => hand.connection), ...draft.state.waiting];
+  const waiting = [...Array.from(hands, (hand) => hand.connection), ...draft.state.waiting];
   draft.state.waiting = waiting.sort((a, b) => a.sinceMs - b.sinceMs);
 }
 

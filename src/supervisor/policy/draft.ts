@@ -1,5 +1,6 @@
 import { type Copy, copyOfState, copyOfWorker } from './copies.ts';
 import type { Command, PolicyState, Step, WorkerState } from './model.ts';
+import { type Tally, tallyOf } from './tally.ts';
 
 /**
  * One transition in the making: a copy of the state, and the commands so far. The state it began with is never written
@@ -12,6 +13,9 @@ export class Draft {
   /** Something that decides who serves and who is forked has changed. */
   isStaffDue = false;
 
+  /** Null when it must be counted anew. */
+  #tally: Tally | null = null;
+
   constructor(state: PolicyState, nowMs: number) {
     this.state = copyOfState(state);
     this.state.atMs = nowMs;
@@ -22,6 +26,11 @@ export class Draft {
     return this.state.workers;
   }
 
+  get tally(): Tally {
+    this.#tally ??= tallyOf(this.state);
+    return this.#tally;
+  }
+
   worker(id: number): WorkerState | undefined {
     const { workers } = this.state;
     for (let i = workers.length - 1; i >= 0; i--) if (workers[i]?.id === id) return workers[i];
@@ -29,27 +38,39 @@ export class Draft {
   }
 
   set(patch: Partial<PolicyState>): void {
-    this.isStaffDue = true;
+    this.#staffChanged();
     Object.assign(this.state, patch);
   }
 
-  update(id: number, patch: Partial<WorkerState>): void {
+  /** `change` writes to a copy: faster than to assign a patch. */
+  update(id: number, change: (own: Copy<WorkerState>) => void): void {
     const { workers } = this.state;
     for (let at = 0; at < workers.length; at++) {
       const before = workers[at];
       if (before?.id !== id) continue;
       const changed = workers.slice();
-      const after = Object.assign(copyOfWorker(before), patch);
+      const after = copyOfWorker(before);
+      change(after);
       changed[at] = after;
       this.state.workers = changed;
-      if (isOtherStaff(before, after)) this.isStaffDue = true;
+      if (isOtherStaff(before, after)) this.#staffChanged();
       return;
     }
   }
 
+  add(worker: WorkerState): void {
+    this.#staffChanged();
+    this.state.workers = [...this.state.workers, worker];
+  }
+
   remove(id: number): void {
-    this.isStaffDue = true;
+    this.#staffChanged();
     this.state.workers = this.state.workers.filter((worker) => worker.id !== id);
+  }
+
+  #staffChanged(): void {
+    this.isStaffDue = true;
+    this.#tally = null;
   }
 
   say(command: Command): void {

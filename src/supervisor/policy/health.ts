@@ -1,4 +1,3 @@
-import { copyOfWorker } from './copies.ts';
 import { withdraw } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { kill } from './endings.ts';
@@ -14,7 +13,9 @@ const STARVED_DEADS_MAX = 5;
 
 /** It would run if the machine let it: to kill it for that would only make more work. */
 export function starve(draft: Draft, worker: WorkerState): void {
-  draft.update(worker.id, { starvedUntilMs: draft.nowMs + STARVED_MS });
+  draft.update(worker.id, (own) => {
+    own.starvedUntilMs = draft.nowMs + STARVED_MS;
+  });
 }
 
 /** Beats: the worker lives, and says how it is. */
@@ -22,9 +23,12 @@ export function hear(draft: Draft, beats: readonly WorkerBeat[]): void {
   for (const beat of beats) {
     const worker = draft.worker(beat.worker);
     if (worker === undefined || worker.phase === 'ending') continue;
-    const heardAtMs = Math.max(worker.heardAtMs, beat.atMs);
-    const retire = worker.retire ?? beyondLimit(draft.state.config, worker, beat);
-    draft.update(worker.id, { heardAtMs, suspect: false, open: beat.open, retire });
+    draft.update(worker.id, (own) => {
+      own.heardAtMs = Math.max(worker.heardAtMs, beat.atMs);
+      own.suspect = false;
+      own.open = beat.open;
+      own.retire ??= beyondLimit(draft.state.config, worker, beat);
+    });
   }
 }
 
@@ -43,13 +47,13 @@ function beyondLimit(config: PolicyConfig, worker: WorkerState, beat: WorkerBeat
  */
 export function forgive(draft: Draft): void {
   const { nowMs } = draft;
-  draft.state.workers = draft.workers.map((worker) => {
-    const forgiven = copyOfWorker(worker);
-    forgiven.heardAtMs = Math.max(worker.heardAtMs, nowMs);
-    forgiven.hands = worker.hands.map(({ connection }) => ({ connection, atMs: nowMs }));
-    if (worker.phase === 'booting') forgiven.sinceMs = nowMs;
-    return forgiven;
-  });
+  for (const worker of draft.workers) {
+    draft.update(worker.id, (own) => {
+      own.heardAtMs = Math.max(worker.heardAtMs, nowMs);
+      own.hands = Array.from(worker.hands, ({ connection }) => ({ connection, atMs: nowMs }));
+      if (worker.phase === 'booting') own.sinceMs = nowMs;
+    });
+  }
 }
 
 /** Holds every worker against its deadlines. */
@@ -58,10 +62,23 @@ export function watch(draft: Draft): void {
   for (const worker of draft.workers) {
     const reason = overdue(config, worker, draft.nowMs);
     if (reason !== null) kill(draft, worker, reason);
-    else if (draft.nowMs >= suspectAtMs(config, worker)) draft.update(worker.id, { suspect: true });
+    else if (draft.nowMs >= suspectAtMs(config, worker)) suspect(draft, worker);
     if (worker.hands.length > 0) takeBack(draft, worker.id);
-    if (draft.nowMs >= tooOldAtMs(config, worker)) draft.update(worker.id, { retire: 'age' });
+    if (draft.nowMs >= tooOldAtMs(config, worker)) retire(draft, worker, 'age');
   }
+}
+
+function suspect(draft: Draft, { id }: WorkerState): void {
+  draft.update(id, (own) => {
+    own.suspect = true;
+  });
+}
+
+/** It shall be replaced; the first reason for that stays. */
+export function retire(draft: Draft, { id }: WorkerState, reason: Reason): void {
+  draft.update(id, (own) => {
+    own.retire ??= reason;
+  });
 }
 
 function overdue(config: PolicyConfig, worker: WorkerState, nowMs: number): Reason | null {
@@ -77,7 +94,7 @@ function takeBack(draft: Draft, id: number): void {
   if (worker === undefined) return;
   const isDue = (hand: Hand): boolean => draft.nowMs >= takenByMs(draft.state.config, worker, hand);
   if (!worker.hands.some(isDue)) return;
-  if (!worker.suspect) draft.update(id, { retire: worker.retire ?? 'deaf' });
+  if (!worker.suspect) retire(draft, worker, 'deaf');
   withdraw(draft, worker, isDue);
 }
 

@@ -1,6 +1,7 @@
 import type { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
-import type { Phase, PolicyState, WorkerState } from './model.ts';
+import type { PolicyConfig, PolicyState, WorkerState } from './model.ts';
+import { isFresh, type Tally } from './tally.ts';
 
 /** Fills vacant slots, replaces who must go, and forks what is missing: the same few steps after every event. */
 export function staff(draft: Draft): void {
@@ -14,6 +15,7 @@ export function staff(draft: Draft): void {
 /** After a scale down: slots above N go. */
 function shrink(draft: Draft): void {
   const { config } = draft.state;
+  if (draft.tally.slotMax <= config.workers) return;
   for (const worker of draft.workers) {
     if (worker.slot === null || worker.slot <= config.workers) continue;
     // Bound to a slot that is no more, if it does not serve yet.
@@ -24,8 +26,7 @@ function shrink(draft: Draft): void {
 
 function fillSlots(draft: Draft): void {
   const { config } = draft.state;
-  if (countOf(draft, 'serving') === config.workers) return;
-  if (countOf(draft, 'standby') === 0) return;
+  if (draft.tally.serving === config.workers || draft.tally.standby === 0) return;
   for (let slot = 1; slot <= config.workers; slot++) {
     if (draft.workers.some((worker) => worker.phase === 'serving' && worker.slot === slot)) continue;
     const standby = standbyFor(draft, slot, () => true);
@@ -50,25 +51,26 @@ function standbyFor(
 
 function serve(draft: Draft, worker: WorkerState, slot: number): void {
   const nowMs = draft.nowMs;
-  draft.update(worker.id, { phase: 'serving', slot, sinceMs: nowMs, servingAtMs: nowMs });
+  draft.update(worker.id, (own) => {
+    own.phase = 'serving';
+    own.slot = slot;
+    own.sinceMs = nowMs;
+    own.servingAtMs = nowMs;
+  });
   // It has nothing yet: the next turn is its own.
   draft.state.cursor = slot - 1;
   draft.say({ type: 'serve', worker: worker.id, slot });
 }
 
-function isFresh(state: PolicyState, worker: WorkerState): boolean {
-  return worker.retire === null && worker.generation >= state.wantedGeneration;
-}
-
 /** A fresh standby takes the place of a worker that must go; so nobody's slot is ever empty for it. */
 function replaceOne(draft: Draft): void {
-  if (!isReplacing(draft) || countOf(draft, 'standby') === 0) return;
+  if (draft.tally.leaving === 0 || draft.tally.standby === 0) return;
   for (const old of going(draft)) {
     if (old.slot === null) continue;
     const fresh = standbyFor(draft, old.slot, (worker) => isFresh(draft.state, worker));
     if (fresh === undefined) continue;
     // A reload waits for drains, so that a standby is left for those who die meanwhile.
-    if (old.retire === null && countOf(draft, 'draining') >= draft.state.config.surge) return;
+    if (old.retire === null && draft.tally.draining >= draft.state.config.surge) return;
     drain(draft, old, old.retire ?? 'generation');
     serve(draft, fresh, old.slot);
   }
@@ -86,26 +88,16 @@ function going(draft: Draft): readonly WorkerState[] {
 /** Standbys beyond what is wanted end, and those that must go as soon as they are no more needed. */
 function dropSurplus(draft: Draft): void {
   const wanted = draft.state.config.standbys;
-  if (countOf(draft, 'standby') === 0) return;
+  const { standby, freshStandby, leaving } = draft.tally;
+  if (standby === freshStandby && standby <= wanted) return;
   const standbys = draft.workers.filter((worker) => worker.phase === 'standby');
   const fresh = standbys.filter((worker) => isFresh(draft.state, worker));
   const stale = standbys.filter((worker) => !isFresh(draft.state, worker));
   // Kept until a fresh one is up: a death in between is still replaced at once.
-  const kept = fresh.length > 0 ? 0 : wanted;
+  const kept = freshStandby > 0 ? 0 : wanted;
   for (const worker of stale.slice(kept)) drain(draft, worker, worker.retire ?? 'generation');
-  if (isReplacing(draft)) return;
+  if (leaving > 0) return;
   for (const worker of fresh.slice(wanted)) drain(draft, worker, 'surplus');
-}
-
-function isReplacing({ state }: Draft): boolean {
-  for (const worker of state.workers) if (worker.phase === 'serving' && !isFresh(state, worker)) return true;
-  return false;
-}
-
-function countOf({ workers }: Draft, phase: Phase): number {
-  let count = 0;
-  for (const worker of workers) if (worker.phase === phase) count++;
-  return count;
 }
 
 /** Forks what is missing, within four bounds: live workers, boots at once, back-off, and one probe while boots fail. */
@@ -114,10 +106,10 @@ function fork(draft: Draft): void {
     const { state } = draft;
     const { config } = state;
     if (draft.nowMs < state.forkNotBeforeMs || state.workers.length >= liveMax(state)) return;
-    if (countOf(draft, 'booting') >= (state.bootFailures > 0 ? 1 : config.bootsMax)) return;
+    if (draft.tally.booting >= (state.bootFailures > 0 ? 1 : config.bootsMax)) return;
     const slot = config.slotBound ? slotToFork(draft) : null;
-    if (slot === undefined || (!config.slotBound && !isShort(draft))) return;
-    if (draft.nowMs < refillAtMs(state)) return;
+    if (slot === undefined || (!config.slotBound && !isShort(config, draft.tally))) return;
+    if (draft.nowMs < refillAtMs(config, draft.tally)) return;
     forkOne(draft, slot);
   }
 }
@@ -126,28 +118,14 @@ function fork(draft: Draft): void {
 const REFILL_AFTER_MS = 250;
 
 /** No fork before this time, in ms, as long as all slots are served and nobody is to be replaced. */
-function refillAtMs(state: PolicyState): number {
-  let serving = 0;
-  let newestMs = Number.NEGATIVE_INFINITY;
-  for (const worker of state.workers) {
-    if (worker.phase !== 'serving') continue;
-    if (!isFresh(state, worker)) return Number.NEGATIVE_INFINITY;
-    serving++;
-    newestMs = Math.max(newestMs, worker.servingAtMs ?? 0);
-  }
-  return serving < state.config.workers ? Number.NEGATIVE_INFINITY : newestMs + REFILL_AFTER_MS;
+function refillAtMs({ workers }: PolicyConfig, { serving, leaving, servingAtMs }: Tally): number {
+  return serving < workers || leaving > 0 ? Number.NEGATIVE_INFINITY : servingAtMs + REFILL_AFTER_MS;
 }
 
 /** When a standby is to be forked, in ms; Infinity when none is missing. */
-export function nextRefillMs(state: PolicyState): number {
-  const { config, workers, atMs } = state;
-  let reserve = 0;
-  for (const worker of workers) {
-    const isIdle = worker.phase === 'standby' || worker.phase === 'booting';
-    if (isIdle && isFresh(state, worker)) reserve++;
-  }
-  if (config.slotBound || reserve >= config.standbys) return Number.POSITIVE_INFINITY;
-  const dueMs = refillAtMs(state);
+export function nextRefillMs({ config, atMs }: PolicyState, tally: Tally): number {
+  if (config.slotBound || tally.reserve >= config.standbys) return Number.POSITIVE_INFINITY;
+  const dueMs = refillAtMs(config, tally);
   return dueMs > atMs ? dueMs : Number.POSITIVE_INFINITY;
 }
 
@@ -156,16 +134,10 @@ export function liveMax({ config }: PolicyState): number {
   return config.workers + config.standbys + config.surge;
 }
 
-function isShort(draft: Draft): boolean {
-  const { config } = draft.state;
-  let have = 0;
-  for (const worker of draft.workers) {
-    if (worker.phase === 'serving') have++;
-    if ((worker.phase === 'booting' || worker.phase === 'standby') && isFresh(draft.state, worker)) have++;
-  }
+function isShort(config: PolicyConfig, { serving, reserve, leaving }: Tally): boolean {
   // Without standbys a replacement is forked on top; with them, the standby is the replacement and is refilled.
-  const extra = isReplacing(draft) ? Math.max(1, config.standbys) : config.standbys;
-  return have < config.workers + extra;
+  const extra = leaving > 0 ? Math.max(1, config.standbys) : config.standbys;
+  return serving + reserve < config.workers + extra;
 }
 
 /** With slots of their own: the lowest slot that nobody serves or boots for, or whose worker must be replaced. */
@@ -201,6 +173,7 @@ function forkOne(draft: Draft, slot: number | null): void {
     endReason: null,
     limitShare,
   };
-  draft.set({ nextWorkerId: id + 1, workers: [...draft.workers, worker] });
+  draft.state.nextWorkerId = id + 1;
+  draft.add(worker);
   draft.say({ type: 'fork', worker: id, slot, generation });
 }

@@ -3,9 +3,10 @@ import { accept, dispatch, nextSpreadMs, requeue, returned, taken, withdraw } fr
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
 import { noteEnd } from './failures.ts';
-import { forgive, hear, missedAtMs, nextDeadlineMs, starve, watch } from './health.ts';
+import { forgive, hear, missedAtMs, nextDeadlineMs, retire, starve, watch } from './health.ts';
 import type { Event, PolicyConfig, PolicyState, Step, WorkerState } from './model.ts';
 import { nextRefillMs, staff } from './staffing.ts';
+import { tallyOf } from './tally.ts';
 
 /** Later than promised by more than this, and the primary was away: what workers said meanwhile is still unread. */
 const AWAY_MS = 100;
@@ -44,25 +45,28 @@ export function transition(state: PolicyState, event: Event, nowMs: number): Ste
   const lateMs = nowMs - dueMs;
   if (lateMs > AWAY_MS) forgive(draft);
   route(draft, event);
-  // Before that, what shows that a worker is well may still be unread.
-  if (event.type === 'wake') watch(draft);
   if (draft.state.goal !== 'run') finishStop(draft);
   else if (draft.isStaffDue || lateMs >= 0) {
     staff(draft);
     finishReload(draft);
   }
   dispatch(draft);
-  // Mostly a connection is given or taken and nothing else: that adds one deadline at most.
   const isRoutine = lateMs < 0 && !draft.isStaffDue && draft.state.waiting.length === 0;
-  draft.state.wakeAtMs = isRoutine ? Math.min(dueMs, missedAtMs(draft.state)) : nextWakeMs(draft.state);
+  if (!isRoutine) draft.state.wakeAtMs = wakeMs(draft);
+  // Mostly a connection is given or taken and nothing else: to give one adds a deadline.
+  else if (draft.commands.length > 0) draft.state.wakeAtMs = Math.min(dueMs, missedAtMs(draft.state));
   return draft.done();
 }
 
 /** When something is due, in ms; null when only time passes by. `wakeAtMs` may be sooner, never later. */
 export function nextWakeMs(state: PolicyState): number | null {
+  return wakeMs({ state, tally: tallyOf(state) });
+}
+
+function wakeMs({ state, tally }: Pick<Draft, 'state' | 'tally'>): number | null {
   const { forkNotBeforeMs, atMs } = state;
   const forkMs = forkNotBeforeMs > atMs ? forkNotBeforeMs : Number.POSITIVE_INFINITY;
-  const nextMs = Math.min(forkMs, nextRefillMs(state), nextDeadlineMs(state), nextSpreadMs(state));
+  const nextMs = Math.min(forkMs, nextRefillMs(state, tally), nextDeadlineMs(state), nextSpreadMs(state));
   return nextMs === Number.POSITIVE_INFINITY ? null : nextMs;
 }
 
@@ -70,7 +74,8 @@ export function nextWakeMs(state: PolicyState): number | null {
 function route(draft: Draft, event: Event): void {
   switch (event.type) {
     case 'wake':
-      return;
+      // Before that, what shows that a worker is well may still be unread.
+      return watch(draft);
     case 'beats':
       return hear(draft, event.beats);
     case 'connection':
@@ -99,11 +104,13 @@ function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
       return becomeReady(draft, worker);
     case 'listening':
       if (worker.listeners.includes(event.listener)) return;
-      return draft.update(worker.id, { listeners: [...worker.listeners, event.listener] });
+      return listen(draft, worker, [...worker.listeners, event.listener]);
     case 'unlistened':
-      return draft.update(worker.id, {
-        listeners: worker.listeners.filter((listener) => listener !== event.listener),
-      });
+      return listen(
+        draft,
+        worker,
+        worker.listeners.filter((listener) => listener !== event.listener),
+      );
     case 'exit':
     case 'fork-failed':
       requeue(draft, worker.hands);
@@ -117,14 +124,20 @@ function ofWorker(draft: Draft, worker: WorkerState, event: WorkerEvent): void {
     case 'starved':
       return starve(draft, worker);
     case 'unhealthy':
-      return draft.update(worker.id, { retire: worker.retire ?? 'unhealthy' });
+      return retire(draft, worker, 'unhealthy');
     case 'asked-to-retire':
-      return draft.update(worker.id, { retire: worker.retire ?? 'asked' });
+      return retire(draft, worker, 'asked');
     case 'taken':
       return taken(draft, worker, event.connection, event.open);
     case 'returned':
       return returned(draft, worker, event.connection);
   }
+}
+
+function listen(draft: Draft, { id }: WorkerState, listeners: readonly string[]): void {
+  draft.update(id, (own) => {
+    own.listeners = listeners;
+  });
 }
 
 /** Nothing that it has not taken will it ever take, and its place need not wait for its exit. */
@@ -136,7 +149,12 @@ function die(draft: Draft, worker: WorkerState): void {
 function becomeReady(draft: Draft, worker: WorkerState): void {
   if (worker.phase !== 'booting') return;
   const { nowMs } = draft;
-  draft.update(worker.id, { phase: 'standby', sinceMs: nowMs, readyAtMs: nowMs, heardAtMs: nowMs });
+  draft.update(worker.id, (own) => {
+    own.phase = 'standby';
+    own.sinceMs = nowMs;
+    own.readyAtMs = nowMs;
+    own.heardAtMs = nowMs;
+  });
   // A boot that succeeded closes the breaker at once, so that the rest can follow.
   draft.state.bootFailures = 0;
 }
@@ -173,11 +191,7 @@ function reload(draft: Draft, config: PolicyConfig): void {
 
 function finishReload(draft: Draft): void {
   const { reloadFrom, wantedGeneration, config, workers } = draft.state;
-  if (reloadFrom === null) return;
-  const fresh = workers.filter(
-    (worker) => worker.phase === 'serving' && worker.generation >= wantedGeneration,
-  );
-  if (fresh.length < config.workers) return;
+  if (reloadFrom === null || draft.tally.serving < config.workers) return;
   if (workers.some((worker) => worker.generation < wantedGeneration)) return;
   draft.state.reloadFrom = null;
   draft.say({ type: 'reloaded' });

@@ -1,0 +1,60 @@
+import type { PolicyState, WorkerState } from './model.ts';
+
+/** How many are in which phase, counted in one pass. */
+export interface Tally {
+  readonly booting: number;
+  readonly standby: number;
+  readonly serving: number;
+  readonly draining: number;
+  /** Serving, and to be replaced. */
+  readonly leaving: number;
+  /** Standbys that need not be replaced themselves. */
+  readonly freshStandby: number;
+  /** Those, and boots of which such a standby comes. */
+  readonly reserve: number;
+  /** The highest slot that anybody has, serving or to come; 0 when nobody has one. */
+  readonly slotMax: number;
+  /** When the last worker took its place, in ms; -Infinity when none serves. */
+  readonly servingAtMs: number;
+}
+
+export function tallyOf(state: PolicyState): Tally {
+  let booting = 0;
+  let standby = 0;
+  let serving = 0;
+  let draining = 0;
+  let leaving = 0;
+  let freshStandby = 0;
+  let freshBooting = 0;
+  let slotMax = 0;
+  let servingAtMs = Number.NEGATIVE_INFINITY;
+  for (const worker of state.workers) {
+    if (worker.slot !== null && worker.slot > slotMax) slotMax = worker.slot;
+    switch (worker.phase) {
+      case 'booting':
+        booting++;
+        if (isFresh(state, worker)) freshBooting++;
+        break;
+      case 'standby':
+        standby++;
+        if (isFresh(state, worker)) freshStandby++;
+        break;
+      case 'serving':
+        serving++;
+        if (!isFresh(state, worker)) leaving++;
+        servingAtMs = Math.max(servingAtMs, worker.servingAtMs ?? 0);
+        break;
+      case 'draining':
+        draining++;
+        break;
+      case 'ending':
+    }
+  }
+  const reserve = freshStandby + freshBooting;
+  return { booting, standby, serving, draining, leaving, freshStandby, reserve, slotMax, servingAtMs };
+}
+
+/** It need not be replaced: neither of an old generation nor with a reason of its own to go. */
+export function isFresh(state: PolicyState, worker: WorkerState): boolean {
+  return worker.retire === null && worker.generation >= state.wantedGeneration;
+}
