@@ -105,6 +105,8 @@ export class Process {
   /** What the commands so far make of it. */
   phase: Phase = 'booting';
   servesSlot: number | null = null;
+  /** Since when the policy wants it replaced. */
+  mustGoAtMs: number | null = null;
   endReason: Reason | null = null;
   /** What the policy was told, or should have seen in its beats. */
   readonly faults = new Set<Reason>();

@@ -369,14 +369,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'failures',
     'a death after a long life is no failure',
-    'if (nowMs - (servingAtMs ?? readyAtMs ?? nowMs) >= stableMs)\n        return;',
+    'if (diedAtMs - (servingAtMs ?? readyAtMs ?? diedAtMs) >= stableMs)\n        return;',
     '',
   ),
   mutant(
     'failures',
     'a standby that is promoted lives anew',
-    'servingAtMs ?? readyAtMs ?? nowMs',
-    'readyAtMs ?? nowMs',
+    'servingAtMs ?? readyAtMs ?? diedAtMs',
+    'readyAtMs ?? diedAtMs',
   ),
   mutant(
     'failures',
@@ -386,7 +386,12 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant('failures', 'they do not hide the death of those forked since', 'forkedAtMs < deathAtMs &&', ''),
   mutant('failures', 'nor a later death', '&& !isOver(deathAtMs)', ''),
-  mutant('failures', 'the death of an old worker is a cause as well', 'draft.state.deathAtMs = nowMs;', ''),
+  mutant(
+    'failures',
+    'the death of an old worker is a cause as well',
+    'draft.state.deathAtMs = diedAtMs;',
+    '',
+  ),
   mutant('failures', 'old deaths are forgotten', 'isOver(earlyDeathAtMs) ? 1', 'false ? 1'),
   mutant('failures', 'deaths add up', ': earlyDeaths + 1', ': 1'),
   mutant('failures', 'a few deaths are free', 'deaths > free', 'deaths > 0'),
@@ -400,6 +405,13 @@ export const MUTANTS: readonly Mutant[] = [
     'Math.max(draft.state.forkNotBeforeMs, draft.nowMs + delayMs)',
     'draft.nowMs + delayMs',
   ),
+  mutant(
+    'failures',
+    'who serves on though it must go lives no longer',
+    'retireAtMs ?? draft.nowMs',
+    'draft.nowMs',
+  ),
+  mutant('health', 'the first reason to go stays', 'own.retire !== null || ', ''),
   // endings
   mutant('endings', 'nobody is killed twice', "if (worker.phase === 'ending')\n        return;", ''),
   mutant(

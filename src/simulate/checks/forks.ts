@@ -88,8 +88,10 @@ export class ForkChecks {
     const soonMs = backoff.stableMs + backoff.capMs;
     // It began before the last cause of death, and says nothing new about those that are forked since.
     if (process.forkedAtMs < this.#deathAtMs && nowMs - this.#deathAtMs <= soonMs) return;
-    this.#deathAtMs = nowMs;
-    if (nowMs - (process.servingAtMs ?? process.readyAtMs ?? nowMs) >= backoff.stableMs) return;
+    // Who must go goes on serving until somebody takes its place: that is no longer life.
+    const diedAtMs = process.mustGoAtMs ?? nowMs;
+    this.#deathAtMs = diedAtMs;
+    if (diedAtMs - (process.servingAtMs ?? process.readyAtMs ?? diedAtMs) >= backoff.stableMs) return;
     this.#earlyDeaths = nowMs - this.#earlyDeathAtMs > soonMs ? 1 : this.#earlyDeaths + 1;
     this.#earlyDeathAtMs = nowMs;
     const beyond = this.#earlyDeaths - backoff.free;

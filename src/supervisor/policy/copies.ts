@@ -25,6 +25,7 @@ export function copyOfWorker(worker: WorkerState): Copy<WorkerState> {
     hands: worker.hands,
     withdrawn: worker.withdrawn,
     retire: worker.retire,
+    retireAtMs: worker.retireAtMs,
     endReason: worker.endReason,
     limitShare: worker.limitShare,
   };

@@ -31,21 +31,22 @@ function noteBootFailure(draft: Draft, worker: WorkerState): void {
 }
 
 /**
- * One that had to be replaced soon after it began is as good as dead: a limit that is too low must not fork for ever. Several
- * that die together count once: only who was forked since then and dies as well shows that forks are in vain.
+ * One that had to be replaced soon after it began is as good as dead, since then and not since its place was taken: a limit
+ * that is too low must not fork for ever. Several that die together count once: only who was forked since then and dies as
+ * well shows that forks are in vain.
  */
-function noteDeath(draft: Draft, { forkedAtMs, readyAtMs, servingAtMs }: WorkerState): void {
-  const { nowMs } = draft;
+function noteDeath(draft: Draft, { forkedAtMs, readyAtMs, servingAtMs, retireAtMs }: WorkerState): void {
+  const diedAtMs = retireAtMs ?? draft.nowMs;
   const { config, deathAtMs, earlyDeaths, earlyDeathAtMs } = draft.state;
   const { stableMs, capMs, free } = config.backoff;
   // A loop of deaths that is this slow needs no back-off.
-  const isOver = (atMs: number): boolean => nowMs - atMs > stableMs + capMs;
+  const isOver = (atMs: number): boolean => draft.nowMs - atMs > stableMs + capMs;
   if (forkedAtMs < deathAtMs && !isOver(deathAtMs)) return;
-  draft.state.deathAtMs = nowMs;
-  if (nowMs - (servingAtMs ?? readyAtMs ?? nowMs) >= stableMs) return;
+  draft.state.deathAtMs = diedAtMs;
+  if (diedAtMs - (servingAtMs ?? readyAtMs ?? diedAtMs) >= stableMs) return;
   const deaths = isOver(earlyDeathAtMs) ? 1 : earlyDeaths + 1;
   draft.state.earlyDeaths = deaths;
-  draft.state.earlyDeathAtMs = nowMs;
+  draft.state.earlyDeathAtMs = draft.nowMs;
   if (deaths > free) delayForks(draft, deaths - free);
 }
 

@@ -1,3 +1,4 @@
+import type { Copy } from './copies.ts';
 import { withdraw } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { kill } from './endings.ts';
@@ -27,7 +28,7 @@ export function hear(draft: Draft, beats: readonly WorkerBeat[]): void {
       own.heardAtMs = Math.max(worker.heardAtMs, beat.atMs);
       own.suspect = false;
       own.open = beat.open;
-      own.retire ??= beyondLimit(draft.state.config, worker, beat);
+      note(own, beyondLimit(draft.state.config, worker, beat), draft.nowMs);
     });
   }
 }
@@ -76,9 +77,13 @@ function suspect(draft: Draft, { id }: WorkerState): void {
 
 /** It shall be replaced; the first reason for that stays. */
 export function retire(draft: Draft, { id }: WorkerState, reason: Reason): void {
-  draft.update(id, (own) => {
-    own.retire ??= reason;
-  });
+  draft.update(id, (own) => note(own, reason, draft.nowMs));
+}
+
+function note(own: Copy<WorkerState>, reason: Reason | null, nowMs: number): void {
+  if (own.retire !== null || reason === null) return;
+  own.retire = reason;
+  own.retireAtMs = nowMs;
 }
 
 function overdue(config: PolicyConfig, worker: WorkerState, nowMs: number): Reason | null {

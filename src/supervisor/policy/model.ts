@@ -128,6 +128,8 @@ export interface WorkerState {
   readonly withdrawn: readonly number[];
   /** It shall be replaced, and why. */
   readonly retire: Reason | null;
+  /** When that was found; it may serve for long after, until somebody can take its place. */
+  readonly retireAtMs: number | null;
   /** Why it was drained or killed. */
   readonly endReason: Reason | null;
   /** This worker's share of the limits, [1 - stagger, 1]. */

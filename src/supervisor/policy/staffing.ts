@@ -170,6 +170,7 @@ function forkOne(draft: Draft, slot: number | null): void {
     hands: [],
     withdrawn: [],
     retire: null,
+    retireAtMs: null,
     endReason: null,
     limitShare,
   };
