@@ -106,7 +106,7 @@ export class Process {
   phase: Phase = 'booting';
   servesSlot: number | null = null;
   /** Since when the policy wants it replaced. */
-  mustGoAtMs: number | null = null;
+  retiredAtMs: number | null = null;
   endReason: Reason | null = null;
   /** What the policy was told, or should have seen in its beats. */
   readonly faults = new Set<Reason>();

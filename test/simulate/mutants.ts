@@ -507,15 +507,15 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'dispatch',
     'a taken connection is in hand no more',
-    'else\n            own.hands = handsWithout(worker, id);\n    });\n    if (!wasWithdrawn)\n        return;',
-    '\n    });\n    if (!wasWithdrawn)\n        return;',
+    'settle(own, id);\n    });\n    if (!wasWithdrawn)\n        return;',
+    'if (wasWithdrawn) settle(own, id);\n    });\n    if (!wasWithdrawn)\n        return;',
   ),
   mutant('dispatch', 'taking tells how many are open', 'own.open = open;', ''),
   mutant(
     'dispatch',
     'a withdrawal that was taken is settled',
-    'own.open = open;\n        if (wasWithdrawn)\n            own.withdrawn = withdrawnWithout(worker, id);',
-    'own.open = open;\n        if (wasWithdrawn) {}',
+    'settle(own, id);\n    });\n    if (!wasWithdrawn)\n        return;',
+    'if (!wasWithdrawn) settle(own, id);\n    });\n    if (!wasWithdrawn)\n        return;',
   ),
   mutant(
     'dispatch',
@@ -532,14 +532,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'dispatch',
     'a returned connection is in hand no more',
-    'else\n            own.hands = handsWithout(worker, id);\n    });\n    if (!wasWithdrawn)\n        requeue',
-    '\n    });\n    if (!wasWithdrawn)\n        requeue',
+    'settle(own, id);\n    });\n    if (!wasWithdrawn)\n        requeue',
+    'if (wasWithdrawn) settle(own, id);\n    });\n    if (!wasWithdrawn)\n        requeue',
   ),
   mutant(
     'dispatch',
     'a withdrawal that came back is settled',
-    '(own) => {\n        if (wasWithdrawn)\n            own.withdrawn = withdrawnWithout(worker, id);',
-    '(own) => {\n        if (wasWithdrawn) {}',
+    'settle(own, id);\n    });\n    if (!wasWithdrawn)\n        requeue',
+    'if (!wasWithdrawn) settle(own, id);\n    });\n    if (!wasWithdrawn)\n        requeue',
   ),
   mutant('dispatch', 'a withdrawn connection waits again', 'requeue(draft, back);', ';'),
   mutant(

@@ -89,7 +89,7 @@ export class ForkChecks {
     // It began before the last cause of death, and says nothing new about those that are forked since.
     if (process.forkedAtMs < this.#deathAtMs && nowMs - this.#deathAtMs <= soonMs) return;
     // Who must go goes on serving until somebody takes its place: that is no longer life.
-    const diedAtMs = process.mustGoAtMs ?? nowMs;
+    const diedAtMs = process.retiredAtMs ?? nowMs;
     this.#deathAtMs = diedAtMs;
     if (diedAtMs - (process.servingAtMs ?? process.readyAtMs ?? diedAtMs) >= backoff.stableMs) return;
     this.#earlyDeaths = nowMs - this.#earlyDeathAtMs > soonMs ? 1 : this.#earlyDeaths + 1;

@@ -202,7 +202,7 @@ export class HealthChecks {
       if (worker === undefined || (worker === before.workers[at] && !isWake)) continue;
       const process = machine.processes[worker.id];
       if (process === undefined) continue;
-      if (worker.retire !== null) process.mustGoAtMs ??= this.#known.nowMs;
+      if (worker.retire !== null) process.retiredAtMs ??= this.#known.nowMs;
       if (worker.suspect && !process.isSuspect) this.#suspected(process);
       process.isSuspect = worker.suspect;
       if (!isWake) continue;

@@ -1,3 +1,4 @@
+import type { Copy } from './copies.ts';
 import type { Draft } from './draft.ts';
 import { kill } from './endings.ts';
 import type { Connection, Hand, PolicyState, WorkerState } from './model.ts';
@@ -51,8 +52,7 @@ export function taken(draft: Draft, worker: WorkerState, id: number, open: numbe
     own.heardAtMs = Math.max(worker.heardAtMs, draft.nowMs);
     own.suspect = false;
     own.open = open;
-    if (wasWithdrawn) own.withdrawn = withdrawnWithout(worker, id);
-    else own.hands = handsWithout(worker, id);
+    settle(own, id);
   });
   if (!wasWithdrawn) return;
   const { waiting } = draft.state;
@@ -67,8 +67,7 @@ export function taken(draft: Draft, worker: WorkerState, id: number, open: numbe
 export function returned(draft: Draft, worker: WorkerState, id: number): void {
   const wasWithdrawn = isWithdrawn(worker, id);
   draft.update(worker.id, (own) => {
-    if (wasWithdrawn) own.withdrawn = withdrawnWithout(worker, id);
-    else own.hands = handsWithout(worker, id);
+    settle(own, id);
   });
   if (!wasWithdrawn)
     requeue(
@@ -85,12 +84,9 @@ function isWithdrawn(worker: WorkerState, id: number): boolean {
   return worker.withdrawn.includes(id);
 }
 
-function withdrawnWithout({ withdrawn }: WorkerState, id: number): readonly number[] {
-  return withdrawn.toSpliced(withdrawn.indexOf(id), 1);
-}
-
-function handsWithout({ hands }: WorkerState, id: number): readonly Hand[] {
-  return hands.filter(({ connection }) => connection.id !== id);
+function settle(own: Copy<WorkerState>, id: number): void {
+  if (isWithdrawn(own, id)) own.withdrawn = own.withdrawn.toSpliced(own.withdrawn.indexOf(id), 1);
+  else own.hands = own.hands.filter(({ connection }) => connection.id !== id);
 }
 
 /** Takes back connections that a worker has not taken; it will find them stale, or never look at them. */
