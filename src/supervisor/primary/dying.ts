@@ -1,24 +1,30 @@
 import type { WorkerState } from '../policy/model.ts';
 import { nowMs } from './now.ts';
-import { readProcess } from './process-table.ts';
+import { ProcessFile } from './process-table.ts';
 
 type Worker = Pick<WorkerState, 'id' | 'hands' | 'heardAtMs'>;
 
-/** A worker with a core to itself takes a connection sooner than that. */
+/**
+ * Who was heard or looked at this lately is not looked at: a worker with a core to itself takes a connection sooner than
+ * that. A look takes some 5 µs where there is one for each connection, and 30 µs when one comes now and then.
+ */
 const LOOK_AFTER_MS = 2;
-/** One that is merely busy is looked at no more often. */
-const LOOK_EVERY_MS = 15;
+
+interface Watched {
+  readonly file: ProcessFile;
+  lookedAtMs: number;
+}
 
 /**
- * Finds workers that are dying before their exit is seen: who leaves a connection untaken and says nothing is looked at in
- * the process table. Clearing away a killed process takes the kernel 10 ms and more, and until then what is given to it would wait.
+ * Finds workers that are dying before their exit is seen: clearing away a killed process takes the kernel some 10 ms, and
+ * until then what is given to it would wait. Looked at, in the process table, is who was silent when it is given a
+ * connection, and who leaves one untaken.
  */
 export class Dying {
   readonly #workers: () => readonly Worker[];
   readonly #pidOf: (worker: number) => number | null;
   readonly #onDying: (worker: number) => void;
-  /** When those with untaken connections were last looked at. */
-  #lookedAtMs = new Map<number, number>();
+  readonly #watched = new Map<number, Watched>();
   #timer: NodeJS.Timeout | null = null;
 
   constructor(
@@ -31,36 +37,51 @@ export class Dying {
     this.#onDying = onDying;
   }
 
-  /** Begins to look, and goes on as long as somebody has a connection in hand. To be called whenever one is given. */
-  watch(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      if (this.#look()) this.watch();
-    }, LOOK_AFTER_MS);
+  /** A connection was given to this worker. From now on it is looked at every few ms, until it takes it. */
+  given(id: number): void {
+    this.#watch();
+    for (const worker of this.#workers()) if (worker.id === id) this.#look(worker, nowMs());
+  }
+
+  /** It is gone. */
+  forget(worker: number): void {
+    this.#watched.get(worker)?.file.close();
+    this.#watched.delete(worker);
   }
 
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const worker of this.#watched.keys()) this.forget(worker);
   }
 
-  /** @returns whether somebody has a connection in hand */
-  #look(): boolean {
-    const now = nowMs();
-    const before = this.#lookedAtMs;
-    let isAny = false;
-    this.#lookedAtMs = new Map();
-    for (const { id, hands, heardAtMs } of this.#workers()) {
-      const [oldest] = hands;
-      if (oldest === undefined) continue;
-      isAny = true;
-      if (now - Math.max(oldest.atMs, heardAtMs) < LOOK_AFTER_MS) continue;
-      const lastMs = before.get(id) ?? Number.NEGATIVE_INFINITY;
-      const isDue = now - lastMs >= LOOK_EVERY_MS;
-      this.#lookedAtMs.set(id, isDue ? now : lastMs);
-      const pid = isDue ? this.#pidOf(id) : null;
-      // After what it said last has been read: it may have taken the connection.
-      if (pid !== null && readProcess(pid)?.isDying === true) setImmediate(() => this.#onDying(id));
-    }
-    return isAny;
+  /** Goes on as long as somebody has not taken a connection. */
+  #watch(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      const now = nowMs();
+      for (const worker of this.#workers()) {
+        const [oldest] = worker.hands;
+        if (oldest === undefined) continue;
+        this.#watch();
+        if (now - oldest.atMs >= LOOK_AFTER_MS) this.#look(worker, now);
+      }
+    }, LOOK_AFTER_MS);
+  }
+
+  #look({ id, heardAtMs }: Worker, now: number): void {
+    if (now - heardAtMs < LOOK_AFTER_MS) return;
+    const watched = this.#watched.get(id) ?? this.#begin(id);
+    if (watched === undefined || now - watched.lookedAtMs < LOOK_AFTER_MS) return;
+    watched.lookedAtMs = now;
+    // After what it said last has been read: it may have taken the connection.
+    if (watched.file.read()?.isDying === true) setImmediate(() => this.#onDying(id));
+  }
+
+  #begin(id: number): Watched | undefined {
+    const pid = this.#pidOf(id);
+    if (pid === null) return undefined;
+    const watched = { file: new ProcessFile(pid), lookedAtMs: Number.NEGATIVE_INFINITY };
+    this.#watched.set(id, watched);
+    return watched;
   }
 }

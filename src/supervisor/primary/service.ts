@@ -188,8 +188,9 @@ export class Service {
       }
       case 'kill': {
         const worker = this.workers.get(command.worker);
-        // Of itself: it is counted as a crash when its exit is seen.
-        if (command.reason !== 'dying') this.counters.ended(command.reason);
+        // Of itself: no signal adds to that, and it is counted as a crash when its exit is seen.
+        if (command.reason === 'dying') return;
+        this.counters.ended(command.reason);
         if (command.reason === 'surplus' || command.reason === 'stop') worker?.expectExit();
         return worker?.kill();
       }
@@ -198,8 +199,8 @@ export class Service {
         if (worker === undefined) return;
         const back = (): void =>
           this.handle({ type: 'returned', worker: command.worker, connection: command.connection });
-        this.#dying.watch();
-        return this.#connections.give(command.connection, worker, back);
+        this.#connections.give(command.connection, worker, back);
+        return this.#dying.given(command.worker);
       }
       case 'shed':
         this.counters.shed++;
@@ -257,6 +258,7 @@ export class Service {
     if (worker?.pid != null) this.#reap.remove(worker.pid);
     if (worker !== undefined) this.bus.drop(worker);
     this.#pulse.forget(id);
+    this.#dying.forget(id);
     const reason = known?.endReason ?? null;
     const isAsked = reason !== null && reason !== 'dying';
     if (!isAsked) this.counters.crashes++;
