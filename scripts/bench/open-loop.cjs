@@ -107,7 +107,7 @@ function burstTimes(parts, fromMs) {
 function signal({ pids, name, burst }) {
   const atMs = nowMs();
   for (const pid of pids) process.kill(pid, name);
-  bursts = burstTimes(burst, atMs + 1);
+  bursts = burstTimes(burst, atMs);
   return atMs;
 }
 
