@@ -32,9 +32,9 @@ export interface StartOptions {
 /** A supervisor as programs steer it. */
 export interface RunningSupervisor extends Omit<Supervisor, 'reload'> {
   /**
-   * Replaces all workers one by one; with new options, services take them over, new ones start and missing ones stop.
-   * Address and metrics of `admin` stay as they are. Rejects when the options are bad or the new generation does not boot;
-   * the old one goes on.
+   * Replaces all workers one by one; with new options, services take them over (the one of that name, else on that port), new
+   * ones come up, and then missing ones stop. Rejects when the options are bad or a service does not boot; the old ones go on.
+   * Address and metrics of `admin` stay as they are.
    */
   readonly reload: (options?: SupervisorOptions) => Promise<void>;
 }

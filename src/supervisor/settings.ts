@@ -106,8 +106,9 @@ export type Handler = (body: unknown, from: number) => unknown;
 export interface Supervisor {
   readonly status: () => SupervisorStatus;
   /**
-   * Replaces all workers one by one. With new settings, services that are new are started, missing ones are stopped,
-   * and the others take their settings over. Resolves when done, rejects when the new generation does not boot (the old one goes on).
+   * Replaces all workers one by one. With new settings, services take them over (the one of that name, else on that port);
+   * new ones come up, and then missing ones stop. Resolves when done. Rejects when a service does not boot: the old
+   * generation goes on, new services are stopped and missing ones stay.
    */
   readonly reload: (settings?: SupervisorSettings) => Promise<void>;
   readonly scale: (service: string, workers: number) => void;

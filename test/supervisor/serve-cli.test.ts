@@ -743,14 +743,14 @@ t.test(
     served.child.kill('SIGTERM');
     t.equal((await served.done).code, 0);
     const pid = `--pid=${served.child.pid}`;
-    const status = '--status=serve-app: 1 of 1 workers serve';
+    const status = 'STATUS=serve-app: 1 of 1 workers serve';
     const lines = (): readonly string[] => readFileSync(told, 'utf8').trim().split('\n');
     t.ok(await eventually(() => lines().length === 4, DEADLINE_MS));
-    t.same(lines(), [
-      `${pid} --ready ${status}`,
-      `${pid} --reloading`,
-      `${pid} --ready ${status}`,
-      `${pid} --stopping`,
+    t.match(lines(), [
+      `${pid} READY=1 ${status}`,
+      new RegExp(`^${pid} RELOADING=1 MONOTONIC_USEC=\\d+$`),
+      `${pid} READY=1 ${status}`,
+      `${pid} STOPPING=1`,
     ]);
 
     const without = await serving(t, [APP, '--workers', '1', '--standbys', '0'], {

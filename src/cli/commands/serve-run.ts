@@ -131,10 +131,11 @@ async function reload({ supervisor, notify, settings, parts }: Running): Promise
     }
     await supervisor.reload(next);
   } catch (error) {
+    const isBad = error instanceof ChaosError && error.reason === 'usage';
     const hint = error instanceof ChaosError ? error.hint : undefined;
     log.error(
       { why: messageOf(error), ...(hint !== undefined && { hint }) },
-      'reload refused; the old workers go on',
+      isBad ? 'reload refused; the old workers go on' : 'reload not done',
     );
     throw error;
   } finally {

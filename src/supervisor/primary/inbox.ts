@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import type { ChaosError } from '../../base/errors.ts';
 import type { Event } from '../policy/model.ts';
 import type { BusMessage, ToPrimary } from '../wire.cts';
 import type { Connections } from './connections.ts';
@@ -8,19 +7,19 @@ import { eventOf, listenerOf } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 interface InboxGiven {
-  readonly log: Logger;
+  readonly log: () => Logger;
   readonly listeners: Listeners;
   readonly connections: Connections;
   readonly onBus: (worker: WorkerProcess, message: BusMessage) => void;
   readonly onEvent: (event: Event) => void;
   readonly isServing: (worker: number) => boolean;
-  readonly onFatal: (error: ChaosError) => void;
 }
 
 /** What workers say: a listen is opened for them, the app's own messages are passed on, and the rest becomes events. */
 export class Inbox {
   readonly #given: InboxGiven;
-  #hasListened = false;
+  /** A worker of the service has got a listener. */
+  hasListened = false;
 
   constructor(given: InboxGiven) {
     this.#given = given;
@@ -50,14 +49,14 @@ export class Inbox {
       case 'rehearse':
         return void this.#rehearse(worker);
       case 'plain':
-        log.warn(
+        log().warn(
           { worker: worker.id, detail: message.detail },
           'this Node is not as expected: plain node:cluster',
         );
         return worker.onPlainListening(() => onEvent({ type: 'ready', worker: worker.id }));
       case 'health':
         if (!message.ok)
-          log.warn({ worker: worker.id, detail: message.detail }, 'worker says it is unhealthy');
+          log().warn({ worker: worker.id, detail: message.detail }, 'worker says it is unhealthy');
         break;
       case 'ask':
       case 'cast':
@@ -71,10 +70,11 @@ export class Inbox {
   }
 
   #listen(worker: WorkerProcess, { seq, query, data }: Extract<ToPrimary, { t: 'listen' }>): void {
-    const { listeners, log, onEvent, isServing, onFatal } = this.#given;
+    const { listeners, log, onEvent, isServing } = this.#given;
     listeners.listen(query, data).then(
       ({ key, sockname, data }) => {
-        this.#hasListened = true;
+        this.hasListened = true;
+        worker.refused = null;
         worker.addresses.set(key, sockname);
         // Told to the policy first: 'ready' follows on the worker's answer to this.
         onEvent({ type: 'listening', worker: worker.id, listener: key });
@@ -83,9 +83,10 @@ export class Inbox {
       },
       (error: ListenError) => {
         const where = query.port < 0 ? String(query.address) : `${query.address ?? 'port'} ${query.port}`;
-        log.error({ code: error.code, worker: worker.id }, `cannot listen on ${where}`);
-        if (!this.#hasListened) onFatal(listenFailure(error, where));
-        else worker.send({ t: 'listen-error', seq, errno: error.errno, code: error.code });
+        log().error({ code: error.code, worker: worker.id }, `cannot listen on ${where}`);
+        worker.refused = listenFailure(error, where);
+        // As under node:cluster: the app may go on to another port.
+        worker.send({ t: 'listen-error', seq, errno: error.errno, code: error.code });
       },
     );
   }

@@ -21,8 +21,8 @@ export interface ServiceEvents {
   readonly onReloaded: () => void;
   readonly onReloadAborted: () => void;
   readonly onStopped: () => void;
-  /** It could not listen at its first start: nothing it does later would help. */
-  readonly onFatal: (error: ChaosError) => void;
+  /** Its first worker that ended could not listen before: nothing that is done later would help. */
+  readonly onCannotListen: (error: ChaosError) => void;
   /** After each change of workers. */
   readonly onChange: () => void;
 }
@@ -42,7 +42,8 @@ export class Service {
   readonly #connections: Connections;
   readonly #inbox: Inbox;
   readonly bus: BusHub;
-  readonly #log: Logger;
+  readonly #supervisorLog: Logger;
+  #log: Logger;
   readonly #events: ServiceEvents;
   readonly #watchParent: () => boolean;
   readonly #reap: { readonly add: (pid: number) => void; readonly remove: (pid: number) => void };
@@ -81,7 +82,8 @@ export class Service {
   ) {
     this.settings = settings;
     this.state = initialState(settings.policy, given.seed);
-    this.#log = given.log;
+    this.#supervisorLog = given.log;
+    this.#log = this.#logOf(settings);
     this.#events = given.events;
     this.#watchParent = given.watchParent;
     this.#reap = given.reap;
@@ -93,13 +95,12 @@ export class Service {
       );
     });
     this.#inbox = new Inbox({
-      log: given.log,
+      log: () => this.#log,
       listeners: this.#listeners,
       connections: this.#connections,
       onBus: (worker, message) => this.bus.hear(this, worker, message),
       onEvent: (event) => this.handle(event),
       isServing: (id) => this.state.workers.some((worker) => worker.id === id && worker.phase === 'serving'),
-      onFatal: given.events.onFatal,
     });
   }
 
@@ -111,14 +112,23 @@ export class Service {
 
   reload(settings: ServiceSettings): void {
     this.previous ??= this.settings;
-    this.settings = settings;
+    this.#become(settings);
     this.handle({ type: 'reload', config: settings.policy });
   }
 
   /** After a reload that failed: the next fork is of the settings that are known to boot. */
   revert(): void {
-    this.settings = this.previous ?? this.settings;
+    this.#become(this.previous ?? this.settings);
     this.previous = null;
+  }
+
+  #become(settings: ServiceSettings): void {
+    this.settings = settings;
+    this.#log = this.#logOf(settings);
+  }
+
+  #logOf({ name }: ServiceSettings): Logger {
+    return this.#supervisorLog.child({ service: name });
   }
 
   scale(workers: number): void {
@@ -261,11 +271,13 @@ export class Service {
     this.#dying.forget(id);
     const reason = known?.endReason ?? null;
     const isAsked = reason !== null && reason !== 'dying';
+    const isFirst = this.counters.crashes === 0 && !this.#inbox.hasListened;
     if (!isAsked) this.counters.crashes++;
     const facts = { worker: id, pid: worker?.pid ?? null, slot: known?.slot ?? null, code, signal };
     this.#log[isAsked ? 'debug' : 'warn'](facts, isAsked ? 'worker exited' : 'worker died');
     this.handle({ type: 'exit', worker: id });
     this.workers.delete(id);
+    if (isFirst && worker?.refused != null) this.#events.onCannotListen(worker.refused);
   }
 
   #disconnected(id: number): void {

@@ -7,7 +7,8 @@ import { BusHub } from './bus.ts';
 import { deferred } from './deferred.ts';
 import { nowMs } from './now.ts';
 import { Reaper } from './reaper.ts';
-import { Service, type ServiceEvents } from './service.ts';
+import { planReload, type ReloadPlan } from './reload-plan.ts';
+import { Service } from './service.ts';
 import { statusOf } from './status.ts';
 
 export interface SupervisorGiven {
@@ -31,16 +32,30 @@ export function startPrimary(settings: SupervisorSettings, { logger }: Superviso
   return new Primary(settings, logger).handle();
 }
 
+/** One in progress. */
+interface Reload {
+  /** Who is not through. */
+  readonly pending: Set<Service>;
+  /** Those that are new: they stop if it is given up. */
+  readonly added: ReadonlySet<Service>;
+  /** They stop when all others are through, and go on if it is given up. */
+  readonly removed: readonly Service[];
+  readonly done: ReturnType<typeof deferred<void>>;
+}
+
 class Primary {
   readonly #log: Logger;
   readonly #reaper: Reaper;
   readonly #hub = new BusHub();
-  readonly #services = new Map<string, Service>();
+  readonly #services = new Set<Service>();
+  /** No longer wanted, and not yet drained. */
+  readonly #leaving = new Set<Service>();
   readonly #startedMs = nowMs();
   readonly #ready = deferred<void>();
   readonly #stopped = deferred<void>();
-  /** Of the reload in progress: services that are not through, and how it ends. */
-  #reload: { readonly pending: Set<string>; readonly done: ReturnType<typeof deferred<void>> } | null = null;
+  #reload: Reload | null = null;
+  /** No other service is lost by it: one that cannot listen ends the supervisor. */
+  #isFirstStart = true;
   #isStopping = false;
 
   constructor(settings: SupervisorSettings, log: Logger) {
@@ -61,7 +76,7 @@ class Primary {
         version: 1,
         pid: process.pid,
         uptimeMs: Math.round(nowMs() - this.#startedMs),
-        services: [...this.#services.values()].map(statusOf),
+        services: this.#shown().map(statusOf),
       }),
       reload: (settings) => this.#startReload(settings),
       scale: (name, workers) => this.#service(name).scale(workers),
@@ -80,125 +95,152 @@ class Primary {
     for (const service of settings.services) this.#add(service);
     await this.#reaper.start();
     if (this.#isStopping) return;
-    for (const service of this.#services.values()) service.start();
+    for (const service of this.#services) service.start();
   }
 
   #add(settings: ServiceSettings): Service {
-    const service = new Service(settings, {
-      log: this.#log.child({ service: settings.name }),
-      events: this.#eventsOf(settings.name),
+    const service: Service = new Service(settings, {
+      log: this.#log,
+      events: {
+        onReloaded: () => this.#reloaded(service),
+        onReloadAborted: () => this.#reloadAborted(service),
+        onStopped: () => this.#serviceStopped(service),
+        onCannotListen: (error) => this.#cannotListen(error),
+        onChange: () => this.#changed(service),
+      },
       watchParent: () => !this.#reaper.isAlive,
       reap: { add: (pid) => this.#reaper.add(pid), remove: (pid) => this.#reaper.remove(pid) },
       bus: this.#hub,
       seed: randomInt(2 ** 31),
     });
-    this.#services.set(settings.name, service);
+    this.#services.add(service);
     return service;
   }
 
-  #eventsOf(name: string): ServiceEvents {
-    return {
-      onReloaded: () => this.#reloaded(name),
-      onReloadAborted: () => this.#reloadAborted(name),
-      onStopped: () => this.#serviceStopped(name),
-      onFatal: (error) => {
-        this.#ready.reject(error);
-        this.#stopped.reject(error);
-        this.#force();
-      },
-      onChange: () => {
-        if (this.#isComplete()) this.#ready.resolve();
-      },
-    };
+  #changed(service: Service): void {
+    if ([...this.#services].every(isComplete)) {
+      this.#ready.resolve();
+      if (this.#services.size > 1) this.#isFirstStart = false;
+    }
+    const { added, pending } = this.#reload ?? { added: new Set(), pending: new Set() };
+    // Of one that runs and changes over, the policy says how that ended.
+    if (!added.has(service) || !pending.has(service) || service.state.reloadFrom !== null) return;
+    const { name, policy } = service.settings;
+    if (isComplete(service)) this.#through(service);
+    else if (service.state.bootFailures >= policy.reloadTries) {
+      this.#giveUp(new ChaosError('unhealthy', `service '${name}', which is new, does not boot`));
+    }
   }
 
-  #isComplete(): boolean {
-    const services = [...this.#services.values()];
-    return services.every(
-      ({ state }) =>
-        state.workers.filter((worker) => worker.phase === 'serving').length >= state.config.workers,
-    );
+  #cannotListen(error: ChaosError): void {
+    if (!this.#isFirstStart) return;
+    this.#ready.reject(error);
+    this.#stopped.reject(error);
+    this.#force();
   }
 
   #service(name: string): Service {
-    const service = this.#services.get(name);
+    const service = [...this.#services].find(({ settings }) => settings.name === name);
     if (service !== undefined) return service;
-    const known = [...this.#services.keys()].join(', ');
+    const known = [...this.#services].map(({ settings }) => settings.name).join(', ');
     throw new ChaosError('usage', `no service '${name}'; known: ${known}`);
   }
 
-  #startReload(settings?: SupervisorSettings): Promise<void> {
-    if (this.#isStopping) return Promise.reject(new ChaosError('usage', 'the supervisor is stopping'));
-    const wanted = settings?.services ?? [...this.#services.values()].map((service) => service.settings);
-    // One that is overtaken by the next ends with it.
-    const overtaken = this.#reload?.done;
+  /** One that drains is seen as long as no other has its name. */
+  #shown(): readonly Service[] {
+    const names = new Set([...this.#services].map(({ settings }) => settings.name));
+    return [...this.#services, ...[...this.#leaving].filter(({ settings }) => !names.has(settings.name))];
+  }
+
+  async #startReload(settings?: SupervisorSettings): Promise<void> {
+    if (this.#isStopping) throw new ChaosError('unhealthy', 'the supervisor is stopping');
+    const running = [...this.#services];
+    const wanted = settings?.services ?? running.map((service) => service.settings);
+    const canDelegate = cluster.schedulingPolicy === cluster.SCHED_NONE;
+    const plan = planReload(running, wanted, { canDelegate });
+    this.#isFirstStart = false;
+    return this.#carryOut(plan);
+  }
+
+  #carryOut({ kept, added, removed }: ReloadPlan<Service>): Promise<void> {
     const done = deferred<void>();
-    if (overtaken !== undefined) done.promise.then(overtaken.resolve, overtaken.reject);
-    this.#reload = { pending: new Set(wanted.map((service) => service.name)), done };
-    for (const [name, service] of this.#services) {
-      if (!wanted.some((candidate) => candidate.name === name)) service.stop();
-    }
-    for (const next of wanted) {
-      const service = this.#services.get(next.name);
-      if (service !== undefined) service.reload(next);
-      else {
-        this.#add(next).start();
-        this.#reload.pending.delete(next.name);
-      }
-    }
-    if (this.#reload.pending.size === 0) done.resolve();
+    // One that is overtaken by the next ends with it.
+    const overtaken = this.#reload;
+    if (overtaken !== null) done.promise.then(overtaken.done.resolve, overtaken.done.reject);
+    const stillNew = kept.map(({ service }) => service).filter((service) => overtaken?.added.has(service));
+    const fresh = added.map((next) => this.#add(next));
+    this.#reload = {
+      pending: new Set([...kept.map(({ service }) => service), ...fresh]),
+      added: new Set([...stillNew, ...fresh]),
+      removed,
+      done,
+    };
+    for (const { service, next } of kept) service.reload(next);
+    for (const service of fresh) service.start();
     return done.promise;
   }
 
-  #reloaded(name: string): void {
-    const service = this.#services.get(name);
-    if (service !== undefined) {
-      service.counters.reloads++;
-      service.previous = null;
-    }
-    this.#log.info({ service: name }, 'reload done');
+  #reloaded(service: Service): void {
+    service.counters.reloads++;
+    service.previous = null;
+    this.#log.info({ service: service.settings.name }, 'reload done');
+    this.#through(service);
+  }
+
+  #reloadAborted(service: Service): void {
+    service.counters.reloadsAborted++;
+    const { name } = service.settings;
+    service.revert();
+    const message = 'the new generation does not boot; the old one goes on';
+    this.#log.error({ service: name }, `reload given up: ${message}`);
+    this.#giveUp(new ChaosError('unhealthy', `service '${name}': ${message}`));
+  }
+
+  #through(service: Service): void {
     const reload = this.#reload;
-    if (reload === null || !reload.pending.delete(name) || reload.pending.size > 0) return;
+    if (reload === null || !reload.pending.delete(service) || reload.pending.size > 0) return;
     this.#reload = null;
+    for (const removed of reload.removed) this.#remove(removed);
     reload.done.resolve();
   }
 
-  #reloadAborted(name: string): void {
-    const service = this.#services.get(name);
-    if (service !== undefined) {
-      service.counters.reloadsAborted++;
-      service.revert();
-    }
-    this.#log.error(
-      { service: name },
-      'reload given up: the new generation does not boot; the old one goes on',
-    );
+  /** Each service that runs changes over, or not, for itself; no other comes or goes. */
+  #giveUp(error: ChaosError): void {
     const reload = this.#reload;
     this.#reload = null;
-    reload?.done.reject(
-      new ChaosError('unhealthy', `service '${name}': the new generation does not boot; the old one goes on`),
-    );
+    for (const service of reload?.added ?? []) this.#remove(service);
+    reload?.done.reject(error);
+  }
+
+  #remove(service: Service): void {
+    this.#services.delete(service);
+    this.#leaving.add(service);
+    service.stop();
   }
 
   #stop(): Promise<void> {
     if (!this.#isStopping) {
       this.#isStopping = true;
       this.#log.info('stopping: no new connections, then every worker drains');
-      const services = [...this.#services.values()];
-      for (const service of services) service.stop();
-      if (services.length === 0) this.#finish();
+      for (const service of this.#services) service.stop();
+      this.#finishIfOver();
     }
     return this.#stopped.promise;
   }
 
   #force(): void {
     this.#isStopping = true;
-    for (const service of this.#services.values()) service.force();
+    for (const service of [...this.#services, ...this.#leaving]) service.force();
   }
 
-  #serviceStopped(name: string): void {
-    this.#services.delete(name);
-    if (this.#isStopping && this.#services.size === 0) this.#finish();
+  #serviceStopped(service: Service): void {
+    this.#services.delete(service);
+    this.#leaving.delete(service);
+    this.#finishIfOver();
+  }
+
+  #finishIfOver(): void {
+    if (this.#isStopping && this.#services.size + this.#leaving.size === 0) this.#finish();
   }
 
   #finish(): void {
@@ -209,4 +251,8 @@ class Primary {
     this.#log.info('stopped: no worker is left');
     this.#stopped.resolve();
   }
+}
+
+function isComplete({ state }: Service): boolean {
+  return state.workers.filter((worker) => worker.phase === 'serving').length >= state.config.workers;
 }

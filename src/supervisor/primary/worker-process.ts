@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { ChaosError } from '../../base/errors.ts';
 import type { WorkerBeat } from '../policy/model.ts';
 import type { ServiceSettings } from '../settings.ts';
 import type { Beat, PulsePlace, SockName, ToPrimary, ToWorker, Wire, WorkerSettings } from '../wire.cts';
@@ -45,6 +46,8 @@ export class WorkerProcess {
   /** Messages of the app in the current second. */
   messages = 0;
   hasExited = false;
+  /** Its last listen that the system refused. The app is told, and may have found another way. */
+  refused: ChaosError | null = null;
 
   /** @throws the system's error when it cannot start a process */
   constructor(spec: ForkSpec, listener: WorkerListener) {
