@@ -54,7 +54,7 @@ class Primary {
   readonly #ready = deferred<void>();
   readonly #stopped = deferred<void>();
   #reload: Reload | null = null;
-  /** No other service is lost by it: one that cannot listen ends the supervisor. */
+  /** Who cannot listen ends the supervisor: nobody else is lost by that. */
   #isFirstStart = true;
   #isStopping = false;
 
@@ -92,10 +92,11 @@ class Primary {
   }
 
   async #start(settings: SupervisorSettings): Promise<void> {
-    for (const service of settings.services) this.#add(service);
+    const first = settings.services.map((service) => this.#add(service));
     await this.#reaper.start();
     if (this.#isStopping) return;
-    for (const service of this.#services) service.start();
+    // A reload may have come meanwhile.
+    for (const service of first) if (this.#services.has(service)) service.start();
   }
 
   #add(settings: ServiceSettings): Service {
