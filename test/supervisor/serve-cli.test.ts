@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -444,6 +445,11 @@ t.test('what is wrong with the command line or the config ends with 3 and starts
       /d\.json: wrokers: unknown option; did you mean workers\?/,
     ],
     [['--config', file('f.ts', 'export default {{')], /f\.ts:1:\d+ has a syntax error/],
+    [
+      ['--config', file('p.mjs', "export default Promise.reject(new Error('x'));")],
+      /p\.mjs:1 threw while it was loaded: x\n {2}→ It exports its options/,
+    ],
+    [['--config', file('q.cjs', 'process.exit(0);')], /q\.cjs ended its process \(exit code 0\) before/],
     [[APP, '--status', '--stop'], /one at a time: --status, --stop/],
     [[APP, '--json'], /--json and --service go with/],
   ];
@@ -471,6 +477,7 @@ t.test('a config is JSON, JavaScript or TypeScript, and is read as it is then', 
   };
   const wanted = { entry: 'a.js', workers: 2 };
   t.same(await load('a.json', JSON.stringify(wanted)), wanted);
+  t.same(await load('a.json', `\uFEFF${JSON.stringify(wanted)}`), wanted, 'with a byte order mark');
   t.same(await load('a.mjs', `export default ${JSON.stringify(wanted)}`), wanted);
   t.same(await load('a.cjs', `module.exports = ${JSON.stringify(wanted)}`), wanted);
   const typed = `import { type SupervisorOptions, startSupervisor } from 'cluster-chaos/supervisor';
@@ -479,9 +486,9 @@ t.test('a config is JSON, JavaScript or TypeScript, and is read as it is then', 
     export default options;`;
   t.same(await load('a.ts', typed), wanted);
   t.same(await load('a.ts', 'export default { workers: 3 as number };'), { workers: 3 }, 'again, and new');
-  const refusals: readonly (readonly [string, string, RegExp])[] = [
+  const refusals: readonly (readonly [string, string, RegExp, RegExp?])[] = [
     ['a.yaml', '', /^--config: 'a\.yaml' must end in \.json/],
-    ['b.json', '{', /b\.json is not valid JSON/],
+    ['b.json', '{', /b\.json is not valid JSON/, /^It is one object of options, without comments/],
     ['e.mjs', 'export const entry = 1;', /e\.mjs has no default export/],
     ['g.cjs', "throw new Error('oops')", /g\.cjs:1 threw while it was loaded: oops/],
     [
@@ -491,12 +498,202 @@ t.test('a config is JSON, JavaScript or TypeScript, and is read as it is then', 
     ],
     ['i.json', ' '.repeat(1_000_001), /has 1000001 bytes; at most 1000000/],
   ];
-  for (const [name, text, message] of refusals)
-    t.match((await usageError(load(name, text))).message, message);
+  for (const [name, text, message, hint] of refusals) {
+    const error = await usageError(load(name, text));
+    t.match(error.message, message);
+    if (hint !== undefined) t.match(error.hint, hint);
+  }
   t.match(
     (await usageError(loadServeConfig(dir, 'n\none.json'))).message,
     /^--config: 'n\\u\{a\}one\.json' is not a file/,
   );
+});
+
+t.test('whatever the code of a config does, it is read or refused, and ends with its reading', async (t) => {
+  const dir = tempDir(t);
+  process.env['XDG_CACHE_HOME'] = dir;
+  const load = (name: string, text: string, deadlineMs?: number): Promise<unknown> => {
+    writeFileSync(join(dir, name), text);
+    return loadServeConfig(dir, name, deadlineMs);
+  };
+  const wanted = { entry: 'a.js', workers: 2, maxAge: undefined };
+  const data = "{ entry: 'a.js', workers: 2, maxAge: undefined }";
+  const read: readonly (readonly [name: string, text: string])[] = [
+    ['promise.mjs', `export default Promise.resolve(${data});`],
+    ['proxy.mjs', `export default new Proxy(${data}, {});`],
+    ['class.mjs', "class Options { entry = 'a.js'; workers = 2; maxAge; } export default new Options();"],
+    [
+      'stray.mjs',
+      `setImmediate(() => Promise.reject(new Error('stray')));
+process.on('exit', () => { throw new Error('at its end'); });
+setInterval(() => undefined, 1000);
+export default ${data};`,
+    ],
+    ['channel.cjs', `if (process.send) process.send({ config: 1 }); module.exports = ${data};`],
+  ];
+  const never = /never comes to its default export: nothing is left that could settle/;
+  const refused: readonly (readonly [name: string, text: string, message: RegExp, hint: RegExp])[] = [
+    ['syntax.mjs', '\nexport default {{', /syntax\.mjs:2:\d+ has a syntax error/, /^It exports its options/],
+    ['syntax.cjs', 'module.exports = {{', /syntax\.cjs:1:\d+ has a syntax error/, /^It exports its options/],
+    ['missing.ts', "import 'no-such';", /missing\.ts imports 'no-such', which cannot/, /^It exports/],
+    [
+      'rejected.ts',
+      "\nexport default Promise.reject(new Error('x'));",
+      /rejected\.ts:2 threw while it was loaded: x$/,
+      /^It exports/,
+    ],
+    [
+      'late.mjs',
+      "setTimeout(() => { throw new Error('late'); }); await new Promise((wake) => setTimeout(wake, 9000));",
+      /late\.mjs:1 threw while it was loaded: late$/,
+      /^It exports/,
+    ],
+    [
+      'unhandled.mjs',
+      "Promise.reject(new Error('lost')); await new Promise((wake) => setTimeout(wake, 9000));",
+      /unhandled\.mjs:1 threw while it was loaded: lost$/,
+      /^It exports/,
+    ],
+    [
+      'getter.mjs',
+      "export default { services: { web: { get entry() { throw new Error('no'); } } } };",
+      /getter\.mjs: services\.web\.entry: threw while it was read: no$/,
+      /^chaos serve --help/,
+    ],
+    [
+      'trap.mjs',
+      "export default new Proxy({}, { ownKeys() { throw new Error('trap'); } });",
+      /trap\.mjs:1 threw while it was loaded: trap$/,
+      /^It exports/,
+    ],
+    [
+      'values.mjs',
+      "export default { workers: () => 4, args: ['a', Symbol('b')], entry: new URL('file:///a'), env: new Map() };",
+      /values\.mjs: 4 problems[^]*workers: expected data, got a function\n {2}args\[1\]: expected data, got a symbol\n {2}entry: expected data, got an object of class URL\n {2}env: expected data, got an object of class Map/,
+      /^chaos serve --help/,
+    ],
+    [
+      'function.mjs',
+      'export default () => ({});',
+      /: expected an object of options, got a function$/,
+      /^chaos serve --help/,
+    ],
+    ['never.mjs', 'export default new Promise(() => undefined);', never, /^Look for an `await`/],
+    ['never.ts', 'await new Promise(() => undefined); export default {};', never, /^Look for an `await`/],
+    [
+      'exit.ts',
+      'process.exit(0);',
+      /exit\.ts ended its process \(exit code 0\) before it came/,
+      /no process\.exit\(\)/,
+    ],
+    [
+      'killed.cjs',
+      "process.kill(process.pid, 'SIGKILL'); for (;;);",
+      /killed\.cjs died by SIGKILL before/,
+      /no process\.exit/,
+    ],
+    [
+      'large.mjs',
+      "export default { args: ['x'.repeat(2_000_000)] };",
+      /large\.mjs exports 20000\d\d bytes of options; at most 1000000$/,
+      /^It exports/,
+    ],
+  ];
+  const checks = [
+    ...read.map(
+      ([name, text]) =>
+        async () =>
+          t.same(await load(name, text), wanted, name),
+    ),
+    ...refused.map(([name, text, message, hint]) => async () => {
+      const error = await usageError(load(name, text));
+      t.match(error.message, message, name);
+      t.match(error.hint, hint, name);
+    }),
+    ...['for (;;);', 'setInterval(() => undefined, 1000); export default new Promise(() => undefined);'].map(
+      (text, index) => async () => {
+        const error = await usageError(load(`slow-${index}.mjs`, text, 3000));
+        t.match(error.message, /did not come to its default export within 3000 ms$/);
+        t.match(error.hint, /^Look for a loop/);
+      },
+    ),
+  ];
+  // Two at a time: each is a process.
+  for (let i = 0; i < checks.length; i += 2) {
+    await Promise.all(checks.slice(i, i + 2).map((check) => check()));
+  }
+});
+
+t.test('a config of JavaScript is read anew, and so is what it imports', async (t) => {
+  const dir = tempDir(t);
+  process.env['XDG_CACHE_HOME'] = dir;
+  for (const extension of ['mjs', 'cjs', 'js']) {
+    const esm = extension === 'mjs';
+    const write = (color: string): void => {
+      const part = esm ? `export const color = '${color}';` : `exports.color = '${color}';`;
+      writeFileSync(join(dir, `color.${extension}`), part);
+      const whole = esm
+        ? `import { color } from './color.mjs'; export default { own: '${color}', color };`
+        : `module.exports = { own: '${color}', color: require('./color.${extension}').color };`;
+      writeFileSync(join(dir, `serve.${extension}`), whole);
+    };
+    for (const color of ['red', 'green']) {
+      write(color);
+      t.same(await loadServeConfig(dir, `serve.${extension}`), { own: color, color }, extension);
+    }
+  }
+});
+
+/** Whether a process runs that may have no parent to reap it. */
+function runs(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+t.test('what reads a config ignores signals, and outlives nobody, in an endless loop either', async (t) => {
+  const dir = tempDir(t);
+  process.env['XDG_CACHE_HOME'] = dir;
+  const tell =
+    "import { writeFileSync } from 'node:fs'; writeFileSync(import.meta.dirname + '/pid', `${process.pid}`);";
+  const pidOnceTold = async (): Promise<number> => {
+    const read = (): string => (existsSync(join(dir, 'pid')) ? readFileSync(join(dir, 'pid'), 'utf8') : '');
+    t.ok(await eventually(() => read() !== '', DEADLINE_MS));
+    return Number(read());
+  };
+  writeFileSync(
+    join(dir, 'a.mjs'),
+    `${tell} await new Promise((wake) => setTimeout(wake, 500)); export default { workers: 2 };`,
+  );
+  const loaded = loadServeConfig(dir, 'a.mjs');
+  const reader = await pidOnceTold();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(reader, signal);
+  t.same(await loaded, { workers: 2 });
+
+  rmSync(join(dir, 'pid'));
+  writeFileSync(join(dir, 'b.mjs'), `${tell} for (;;);`);
+  const run = chaos(t, ['serve', '--config', 'b.mjs'], {
+    cwd: dir,
+    env: { TMPDIR: dir, XDG_CACHE_HOME: dir },
+  });
+  const orphan = await pidOnceTold();
+  t.teardown(() => runs(orphan) && process.kill(orphan, 'SIGKILL'));
+  run.child.kill('SIGKILL');
+  t.ok(await eventually(() => !runs(orphan), DEADLINE_MS));
+});
+
+t.test('a debugger of the supervisor is none of what reads its config', async (t) => {
+  const dir = tempDir(t);
+  writeFileSync(join(dir, 'a.mjs'), 'export default { wrokers: 1 };');
+  const { code, stderr } = await chaos(t, ['serve', '--config', 'a.mjs'], {
+    cwd: dir,
+    env: { TMPDIR: dir, XDG_CACHE_HOME: dir, NODE_OPTIONS: `--inspect=127.0.0.1:${await freePort()}` },
+  }).done;
+  t.equal(code, 3);
+  t.match(stderr, /a\.mjs: 2 problems[^]*wrokers: unknown option/);
+  t.notMatch(stderr, /Starting inspector/);
 });
 
 t.test('--status fails when a service has no worker that serves', async (t) => {
@@ -696,6 +893,54 @@ export default { entry: ${JSON.stringify(APP)}, workers: 1, standbys: 0, reloadT
     t.equal((await served.done).code, 0);
   },
 );
+
+t.test('a supervisor outlives every config of JavaScript, and reads it anew at each reload', async (t) => {
+  const dir = tempDir(t);
+  const write = (color: string, code = ''): void =>
+    writeFileSync(
+      join(dir, 'serve.mjs'),
+      `${code};
+export default { entry: ${JSON.stringify(APP)}, workers: 1, standbys: 0, env: { COLOR: '${color}' } };`,
+    );
+  write('red');
+  const served = await serving(t, ['--config', 'serve.mjs'], { dir });
+  await served.until('it serves', ({ serving }) => serving === 1);
+  t.equal((await served.ask()).color, 'red');
+
+  write('green', "setImmediate(() => Promise.reject(new Error('stray')))");
+  t.match(await served.again('--reload'), { code: 0 });
+  t.equal((await served.ask()).color, 'green');
+
+  for (const [code, why] of [
+    ['{{', /serve\.mjs:\d+:\d+ has a syntax error/],
+    ['process.exit(0)', /ended its process \(exit code 0\)/],
+    ['await new Promise(() => undefined)', /never comes to its default export/],
+  ] as const) {
+    write('blue', code);
+    const refused = await served.again('--reload');
+    t.not(refused.code, 0, code);
+    t.match(refused.stderr, why);
+  }
+  t.equal((await served.ask()).color, 'green');
+
+  // The earlier of two reloads takes longer to read.
+  write(
+    'old',
+    `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(join(dir, 'reads'))}, '');
+await new Promise((wake) => setTimeout(wake, 2000))`,
+  );
+  served.child.kill('SIGHUP');
+  t.ok(await eventually(() => existsSync(join(dir, 'reads')), DEADLINE_MS));
+  write('new');
+  served.child.kill('SIGHUP');
+  const { counters } = await served.until(
+    'both are through',
+    ({ generation, reloading }) => generation === 4 && !reloading,
+  );
+  t.equal((await served.ask()).color, 'new', `${counters.reloads} reloads`);
+  served.child.kill('SIGTERM');
+  t.equal((await served.done).code, 0);
+});
 
 t.test('a second signal ends it at once, also where a request never ends', async (t) => {
   const served = await serving(t, [APP, '--workers', '1', '--drain-timeout', '1h']);

@@ -1,26 +1,34 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
-import { createJiti } from 'jiti';
+import { fileURLToPath } from 'node:url';
 import { ChaosError, messageOf } from '../../base/errors.ts';
-import { explainLoadError } from '../../runtime/explain-load-error.ts';
-import { privateCacheDir } from '../../runtime/private-cache.ts';
 import { quoted } from '../../supervisor/options/problems.ts';
+import type { ConfigAnswer } from './serve-config-child.ts';
 
 const EXTENSIONS = ['.json', '.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'];
 
 /** A config is written by hand; what is larger is something else. */
 const FILE_BYTES_MAX = 1_000_000;
 
-const HINT =
-  'It exports its options: `export default { entry: "app.js", workers: 4 }`, or is the same as JSON.';
+const CHILD = fileURLToPath(new URL('./serve-config-child.js', import.meta.url));
+
+/** Reading takes 0.5 s; this is for a config that asks others for its options, on a machine that is busy. */
+const DEADLINE_MS = 30_000;
 
 /**
- * Reads a config file of `chaos serve`, again each time it is called.
+ * Reads a config file of `chaos serve`, again each time it is called; one that is code runs in a process of its own.
  *
- * @returns its default export, or the JSON document, unchecked
+ * @param deadlineMs how long its code may take
+ * @returns its default export as plain data, or the JSON document, unchecked
  * @throws ChaosError 'usage' with file, line and hint
  */
-export async function loadServeConfig(cwd: string, name: string): Promise<unknown> {
+export async function loadServeConfig(
+  cwd: string,
+  name: string,
+  deadlineMs: number = DEADLINE_MS,
+): Promise<unknown> {
   const file = resolve(cwd, name);
   const facts = statSync(file, { throwIfNoEntry: false });
   if (!facts?.isFile()) throw new ChaosError('usage', `--config: ${quoted(name)} is not a file`);
@@ -33,36 +41,63 @@ export async function loadServeConfig(cwd: string, name: string): Promise<unknow
       `--config: ${quoted(name)} has ${facts.size} bytes; at most ${FILE_BYTES_MAX}`,
     );
   }
-  return extname(file) === '.json' ? readJson(file) : importConfig(file);
+  return extname(file) === '.json' ? readJson(file) : runConfig(file, deadlineMs);
 }
 
 function readJson(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as unknown;
+    // Editors of Windows begin a file with a byte order mark.
+    return JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, '')) as unknown;
   } catch (error) {
-    throw new ChaosError('usage', `${file} is not valid JSON: ${messageOf(error)}`, { cause: error });
+    throw new ChaosError('usage', `${file} is not valid JSON: ${messageOf(error)}`, {
+      hint: 'It is one object of options, without comments: `{ "entry": "app.js", "workers": 4 }`.',
+      cause: error,
+    });
   }
 }
 
-async function importConfig(file: string): Promise<unknown> {
-  const modules = { 'cluster-chaos/supervisor': await import('../../supervisor/index.ts') };
-  // Without a module cache: a reload reads the file as it is then, and all that it imports.
-  const jiti = createJiti(file, {
-    virtualModules: modules,
-    fsCache: privateCacheDir('jiti') ?? false,
-    moduleCache: false,
-    interopDefault: false,
-  });
-  const exported: unknown = await jiti.import(file).catch((error: unknown) => {
-    throw new ChaosError('usage', explainLoadError(file, error, modules).message, {
-      hint: HINT,
+/** What 'close' tells. */
+type Ended = [code: number | null, signal: NodeJS.Signals | null];
+
+async function runConfig(file: string, deadlineMs: number): Promise<unknown> {
+  const answers: ConfigAnswer[] = [];
+  let child: ChildProcess;
+  let ended: Ended;
+  try {
+    child = fork(CHILD, [file], {
+      // Flags of ours hold for its code too; but the port of a debugger is taken, by us.
+      execArgv: [...process.execArgv, '--no-inspect', '--no-inspect-brk'],
+      // Out of our process group: Ctrl-C is for us, and may come before the child can ignore it.
+      detached: true,
+      serialization: 'advanced',
+      timeout: deadlineMs,
+      killSignal: 'SIGKILL',
+    });
+    child.on('message', (message) => answers.push(message as ConfigAnswer));
+    // Not 'exit', which may come before the last message.
+    ended = (await once(child, 'close')) as Ended;
+  } catch (error) {
+    throw new ChaosError('usage', `${file} cannot be read: ${messageOf(error)}`, {
+      hint: 'It is read by a process of its own; can this machine start one more?',
       cause: error,
     });
+  }
+  const [answer] = answers;
+  if (answer === undefined) throw unanswered(file, ended, child.killed ? deadlineMs : null);
+  if ('config' in answer) return answer.config;
+  const { refused, hint } = answer;
+  throw new ChaosError('usage', refused, hint === undefined ? {} : { hint });
+}
+
+/** @param lateMs the deadline, if it was killed for that */
+function unanswered(file: string, [code, signal]: Ended, lateMs: number | null): ChaosError {
+  if (lateMs !== null) {
+    return new ChaosError('usage', `${file} did not come to its default export within ${lateMs} ms`, {
+      hint: 'Look for a loop without an end, or for a wait without a deadline.',
+    });
+  }
+  const how = signal === null ? `ended its process (exit code ${code})` : `died by ${signal}`;
+  return new ChaosError('usage', `${file} ${how} before it came to its default export`, {
+    hint: 'A config only describes: it calls no process.exit(), and starts nothing.',
   });
-  if (typeof exported !== 'object' || exported === null) return exported;
-  if ('default' in exported) return exported.default;
-  // CommonJS: `module.exports = { ... }`.
-  const isModule = '__esModule' in exported || Reflect.get(exported, Symbol.toStringTag) === 'Module';
-  if (!isModule && Object.keys(exported).length > 0) return exported;
-  throw new ChaosError('usage', `${file} has no default export`, { hint: HINT });
 }

@@ -97,13 +97,23 @@ async function serve(cli: CliContext, input: Input, options: ServeOptions): Prom
   const { startPrimary } = await import('../../supervisor/primary/supervisor.ts');
   return runServe(cli, {
     log: serveLogger(cli, options.logLevel),
-    settings: async () => {
+    settings: oneByOne(async () => {
       const { config, context } = await input();
       return resolveSettings(config, context);
-    },
+    }),
     rereads: options.config !== undefined,
     start: startPrimary,
   });
+}
+
+/** So of two reloads the later has the last word, also when the earlier took longer to read. */
+function oneByOne<T>(read: () => Promise<T>): () => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    const next = last.then(read, read);
+    last = next;
+    return next;
+  };
 }
 
 async function steer(cli: CliContext, input: Input, ask: Ask, options: ServeOptions): Promise<ExitName> {
