@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Hand } from '../../dist/supervisor/policy/model.js';
@@ -21,12 +21,15 @@ async function until(pid: number, isSo: () => boolean): Promise<number> {
 
 /** Its exit stays unasked for: so it is in the process table for as long as its parent, as one that dies slowly is. */
 async function deadProcess(t: Test): Promise<number> {
-  const parent = spawn('/bin/sh', ['-c', ': & echo $!; exec sleep 60'], {
+  const parent = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   t.teardown(() => parent.kill('SIGKILL'));
   const [line] = (await once(parent.stdout, 'data')) as [Buffer];
   const dead = Number(line.toString());
+  // A shell might ask for it.
+  await until(dead, () => readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'sleep\n');
+  process.kill(dead, 'SIGKILL');
   return until(dead, () => readProcess(dead)?.isDying === true);
 }
 
