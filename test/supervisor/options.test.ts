@@ -105,6 +105,22 @@ t.test('each fixed default is a value that the option itself takes', (t) => {
   t.end();
 });
 
+t.test(
+  'a temp folder whose name is too long for a socket gives way to /tmp, and is found from there',
+  (t) => {
+    const pathIn = (length: number): string => {
+      const machine = { ...MACHINE, tmpDir: `/${'x'.repeat(length - 1)}` };
+      const { admin } = resolve({ entry: 'app.js' }, { machine });
+      t.same(resolveAdmin({}, { env: {}, cwd: dir, machine }), admin, '--status looks at the same place');
+      return admin !== null && 'path' in admin ? admin.path : 'none';
+    };
+    const rest = '/cluster-chaos-1000/0123456789ab.sock'.length;
+    t.equal(Buffer.byteLength(pathIn(107 - rest)), 107, 'as long as the kernel takes');
+    t.match(pathIn(108 - rest), /^\/tmp\/cluster-chaos-1000\/[0-9a-f]{12}\.sock$/);
+    t.end();
+  },
+);
+
 /** For each option with bounds: the least and the greatest value, and what lies just outside. */
 const BOUNDS: readonly (readonly [OptionKey, readonly unknown[], readonly unknown[]])[] = [
   ['port', [0, 65_535], [-1, 65_536, 1.5, '80']],

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { get, type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ChaosError } from '../../dist/base/errors.js';
 import { askSupervisor } from '../../dist/cli/commands/serve-client.js';
@@ -324,6 +324,30 @@ t.test('a default folder that others can write to is refused', async (t) => {
   t.equal(code, 3);
   t.match(stderr, /is not a folder that only this user can enter/);
 });
+
+t.test(
+  'below a temp folder with a long name no supervisor is steered from the folder of another',
+  async (t) => {
+    const long = join(tempDir(t), 'x'.repeat(100));
+    mkdirSync(long);
+    const env = { TMPDIR: long };
+    const [dir, other] = [tempDir(t), tempDir(t)];
+    const port = String(await freePort());
+    const run = chaos(t, ['serve', APP, '--workers', '1', '--standbys', '0'], {
+      cwd: dir,
+      env: { ...env, PORT: port },
+    });
+    const ask = (cwd: string, what: string) => chaos(t, ['serve', what], { cwd, env }).done;
+    t.ok(await eventually(async () => (await ask(dir, '--status')).code === 0, DEADLINE_MS));
+    t.match(await ask(other, '--stop'), {
+      code: 4,
+      stderr: /no supervisor answers at \/tmp\/cluster-chaos-/,
+    });
+    t.equal((await ask(dir, '--stop')).code, 0);
+    t.equal((await run.done).code, 0);
+    t.same(readdirSync(dirname(long)), ['x'.repeat(100)], 'no cut socket is left');
+  },
+);
 
 t.test('metrics say all that the status says, in the format of Prometheus', async (t) => {
   const path = join(tempDir(t), 'a.sock');

@@ -129,7 +129,8 @@ export interface SupervisorOptions extends ServiceOptions {
   readonly services?: Readonly<Record<string, Omit<ServiceOptions, 'name'>>>;
   /**
    * Where status and steering are served: path of a unix socket, a port of 127.0.0.1, or `null` for nowhere.
-   * Default: a socket below the temp folder, private to the user, one for each working directory.
+   * Default: a socket below the temp folder (/tmp where its path would have more than 107 bytes), private to the user, one for
+   * each working directory.
    */
   readonly admin?: string | number | null;
   /** Serve Prometheus metrics at the admin address; needs the package prom-client. Default: false. */
