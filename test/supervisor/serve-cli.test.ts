@@ -349,6 +349,24 @@ t.test(
   },
 );
 
+t.test('the second supervisor of a folder does not claim the admin address of the first', async (t) => {
+  const first = await serving(t, [APP, '--workers', '1', '--standbys', '0']);
+  await first.until('it serves', ({ serving }) => serving === 1);
+  const second = await serving(t, [APP, '--workers', '1', '--standbys', '0'], { dir: first.dir() });
+  const readyOf = (log: string): string | undefined =>
+    log.split('\n').find((line) => line.includes('"msg":"ready: '));
+  for (const { log } of [first, second]) {
+    t.ok(await eventually(() => readyOf(log()) !== undefined, DEADLINE_MS), log());
+  }
+  t.match(readyOf(first.log()), /"admin":"[^"]+\.sock"/);
+  t.match(second.log(), /no admin address for this one/);
+  t.notMatch(readyOf(second.log()), /"admin"/);
+  for (const { child, done } of [first, second]) {
+    child.kill('SIGTERM');
+    t.equal((await done).code, 0);
+  }
+});
+
 t.test('metrics say all that the status says, in the format of Prometheus', async (t) => {
   const path = join(tempDir(t), 'a.sock');
   await adminOf(t, { path }, fakeControl(), true);

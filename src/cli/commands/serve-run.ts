@@ -3,7 +3,7 @@ import { ChaosError, messageOf } from '../../base/errors.ts';
 import { withDeadline } from '../../runtime/wait.ts';
 import { type AdminServer, openAdminOf } from '../../supervisor/admin/admin-server.ts';
 import { shownAddress } from '../../supervisor/admin/client.ts';
-import type { Supervisor, SupervisorSettings } from '../../supervisor/settings.ts';
+import type { AdminAddress, Supervisor, SupervisorSettings } from '../../supervisor/settings.ts';
 import type { CliContext } from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { type Notify, systemdNotify } from './serve-notify.ts';
@@ -46,6 +46,7 @@ export async function runServe(cli: CliContext, parts: ServeParts): Promise<Exit
       supervisor: parts.start(settings, { logger: log }),
       notify: systemdNotify(cli.env, log),
       settings,
+      steeredAt: admin?.address ?? null,
       parts,
     };
     let forcedBy: NodeJS.Signals | null = null;
@@ -96,17 +97,19 @@ interface Running {
   readonly supervisor: Supervisor;
   readonly notify: Notify;
   readonly settings: SupervisorSettings;
+  /** Null also where somebody else has the default address. */
+  readonly steeredAt: AdminAddress | null;
   readonly parts: ServeParts;
 }
 
-async function tellReady({ supervisor, settings, notify, parts: { log } }: Running): Promise<void> {
+async function tellReady({ supervisor, steeredAt, notify, parts: { log } }: Running): Promise<void> {
   try {
     await supervisor.ready;
   } catch {
     // Stopped before it was ready; `stopped` says how that went.
     return;
   }
-  const steered = settings.admin === null ? {} : { admin: shownAddress(settings.admin) };
+  const steered = steeredAt === null ? {} : { admin: shownAddress(steeredAt) };
   for (const { name, serving, listeners } of supervisor.status().services) {
     const where = listeners.length > 0 ? `, listening on ${listeners.join(', ')}` : '';
     log.info({ service: name, ...steered }, `ready: ${workersText(serving)}${where}`);

@@ -15,6 +15,7 @@ const REQUEST_MS_MAX = 10_000;
 const CLOSE_MS_MAX = 1000;
 
 export interface AdminServer {
+  readonly address: AdminAddress;
   /** From now on requests are answered; before, they get a 503. */
   readonly attach: (control: Control) => void;
   readonly close: () => Promise<void>;
@@ -70,6 +71,7 @@ export async function openAdmin(
   // One broken connection is no reason to end a supervisor.
   server.on('error', () => undefined);
   return {
+    address,
     attach: (next) => {
       control = next;
     },
