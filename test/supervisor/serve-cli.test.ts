@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { get, type IncomingMessage, request } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ChaosError } from '../../dist/base/errors.js';
@@ -193,6 +193,33 @@ t.test(
     t.match(await ask('fails'), { status: 500, body: { error: 'does not boot' } });
   },
 );
+
+t.test('slow clients lock nobody out, and are ended after 10 s', async (t) => {
+  const path = join(tempDir(t), 'a.sock');
+  let finish = (): void => undefined;
+  const reloaded = new Promise<void>((resolve) => (finish = resolve));
+  await adminOf(t, { path }, fakeControl({ reload: () => reloaded }));
+  const waiting = askAdmin({ path }, { method: 'POST', path: '/reload' });
+  const slow = await Promise.all(
+    Array.from({ length: 70 }, async () => {
+      const socket = connect(path);
+      t.teardown(() => socket.destroy());
+      socket.on('error', () => undefined).resume();
+      await once(socket, 'connect');
+      socket.write('GET /status HTTP/1.1\r\nHost: x\r\n');
+      return socket;
+    }),
+  );
+  for (let i = 0; i < 3; i++) {
+    t.equal((await askAdmin({ path }, { method: 'GET', path: '/status', timeoutMs: 1000 })).status, 200);
+  }
+  const open = (): number => slow.filter((socket) => !socket.closed).length;
+  t.ok(await eventually(() => open() <= 64, DEADLINE_MS), 'more than 64 at a time are not kept');
+  t.ok(open() > 0, 'no more are ended than must be');
+  t.ok(await eventually(() => open() === 0, 20_000), 'less than the 30 s of Node');
+  finish();
+  t.equal((await waiting).status, 200, 'who waits for an answer is not slow');
+});
 
 t.test('who waits for the stop gets the answer before the address closes', async (t) => {
   const address = { path: join(tempDir(t), 'a.sock') };
