@@ -298,6 +298,28 @@ t.test('a flag beats the config, which beats the environment, which beats the de
   t.end();
 });
 
+t.test('env is merged by variable: a flag over the service over the top', (t) => {
+  const env = { A: 'top', B: 'top', C: 'top' };
+  t.same(service({ env }, { flags: { env: ['A=flag', 'D=flag'] } }).env, { ...env, A: 'flag', D: 'flag' });
+  const input = {
+    env,
+    services: {
+      web: { entry: 'app.js', env: { A: 'web', B: 'web', E: 'web' }, slotEnv: { 1: { A: 'slot' } } },
+      api: { entry: 'app.js' },
+    },
+  };
+  const { services } = resolve(input, { flags: { env: ['A=flag'] } });
+  t.same(
+    services.map(({ env }) => env),
+    [
+      { A: 'flag', B: 'web', C: 'top', E: 'web' },
+      { A: 'flag', B: 'top', C: 'top' },
+    ],
+  );
+  t.same(services[0]?.slotEnv, { 1: { A: 'slot' } }, 'those of single slots are theirs');
+  t.end();
+});
+
 t.test('junk in flags and variables is named by flag and variable', (t) => {
   const entry = { entry: 'app.js' };
   t.match(

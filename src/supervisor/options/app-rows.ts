@@ -50,7 +50,7 @@ export const APP_ROWS = {
   env: row({
     section: 'App',
     kind: envKind,
-    help: 'a variable for the app (repeatable)',
+    help: "a variable for the app, on top of the config's (repeatable)",
     fallback: { input: {}, because: "only the supervisor's own" },
     flag: 'repeated',
   }),

@@ -168,9 +168,15 @@ function flagsOfOne(flags: Layer, named: readonly { readonly name: string }[]): 
   }));
 }
 
+/** What is nearer stands before; `env` is merged by variable, everything else as a whole. */
 function merged(layers: readonly Layer[]): Layer {
+  const farthestFirst = layers.map(({ values }) => values).reverse();
+  const variables = farthestFirst.flatMap(({ env }) => Object.entries(env ?? {}));
   return {
-    values: Object.assign({}, ...layers.map(({ values }) => values).reverse()) as Partial<Values>,
+    values: {
+      ...(Object.assign({}, ...farthestFirst) as Partial<Values>),
+      ...(variables.length > 0 && { env: Object.fromEntries(variables) }),
+    },
     refused: new Set(layers.flatMap(({ refused }) => [...refused])),
   };
 }

@@ -20,7 +20,10 @@ export interface ServiceOptions {
   readonly name?: string;
   /** Told to the app as PORT, 0 to 65535. Default: PORT of the environment; without one the app decides. */
   readonly port?: number;
-  /** Variables for the app, on top of the supervisor's own environment. Default: none. */
+  /**
+   * Variables for the app, on top of the supervisor's own environment. Those of a service come on top of those at the top, those
+   * of flags on top of both. Default: none.
+   */
   readonly env?: Readonly<Record<string, string | number | boolean>>;
   /**
    * Variables of single slots, by slot number from 1: `{ 1: { SHARD: 'a' }, 2: { SHARD: 'b' } }`. Ties each worker to its
