@@ -334,6 +334,17 @@ t.test('junk in flags and variables is named by flag and variable', (t) => {
     refusal(entry, { env: { CHAOS_SERVE_BAET: '1' } }).message,
     /^'CHAOS_SERVE_BAET': unknown variable; did you mean CHAOS_SERVE_BEAT\?/,
   );
+  for (const name of ['CHAOS_SERVE_ENV', 'CHAOS_SERVE_NODE_ARG', 'CHAOS_SERVE_NODE_ARGS']) {
+    const instead = name.endsWith('ENV') ? 'set the variables themselves' : 'set NODE_OPTIONS';
+    t.match(
+      refusal(entry, { env: { [name]: 'A=1' } }).message,
+      new RegExp(`^'${name}': unknown variable; ${instead}`),
+    );
+  }
+  t.doesNotThrow(
+    () => resolve(entry, { env: { CHAOS_SERVE_CONFIG: 'a.json', CHAOS_SERVE_LOG_LEVEL: 'x' } }),
+    'the command line reads these',
+  );
   t.match(refusal(entry, { flags: { drainTimeout: 'x' } }).message, /^--drain-timeout: expected a duration/);
   t.match(refusal(entry, { flags: { env: ['A'] } }).message, /^--env: expected NAME=value, got 'A'/);
   t.same(service({}, { flags: { env: ['A=1', 'B=x=y'] } }).env, { A: '1', B: 'x=y' });

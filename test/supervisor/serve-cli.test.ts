@@ -490,6 +490,7 @@ t.test('the help has every flag with its default, bounds and variables', async (
     flat,
     /PORT \(--port\), WORKERS \(--workers\), WEB_CONCURRENCY \(--workers\), NODE_CLUSTER_SCHED_POLICY/,
   );
+  t.match(flat, /--config and --log-level have one too, --node-arg and --env have none\./);
   t.match(stdout, /Exit codes of serve:/);
 });
 
@@ -861,6 +862,33 @@ t.test('several services run under one supervisor, from a config of JSON', async
   });
   served.child.kill('SIGTERM');
   t.equal((await served.done).code, 0);
+});
+
+t.test('config and log level may come from the environment; a flag beats it', async (t) => {
+  const dir = tempDir(t);
+  const write = (color: string): void =>
+    writeFileSync(
+      join(dir, 'serve.json'),
+      JSON.stringify({ entry: APP, workers: 1, standbys: 0, env: { COLOR: color } }),
+    );
+  write('red');
+  const env = { CHAOS_SERVE_CONFIG: 'serve.json', CHAOS_SERVE_LOG_LEVEL: 'warn' };
+  const served = await serving(t, [], { dir, env });
+  await served.until('it serves', ({ serving }) => serving === 1);
+  t.equal((await served.ask()).color, 'red');
+  write('green');
+  t.equal((await served.again('--reload')).code, 0);
+  t.equal((await served.ask()).color, 'green', 'a reload reads it again');
+  t.equal((await served.again('--stop')).code, 0);
+  t.equal((await served.done).code, 0);
+  t.equal(served.log(), '', 'nothing was to be warned of');
+  const refused = (over: NodeJS.ProcessEnv, ...args: readonly string[]) =>
+    chaos(t, ['serve', ...args], { cwd: dir, env: { TMPDIR: dir, ...env, ...over } }).done;
+  t.match(await refused({ CHAOS_SERVE_LOG_LEVEL: 'loud' }), {
+    code: 3,
+    stderr: /CHAOS_SERVE_LOG_LEVEL: expected one of trace, .*, got 'loud' \(string\)/,
+  });
+  t.match(await refused({}, '--config', 'other.json'), { code: 3, stderr: /'other\.json' is not a file/ });
 });
 
 t.test('signals that come early are heard later; one press of Ctrl-C that arrives twice is one wish', (t) => {
