@@ -10,7 +10,7 @@ import {
   resolveSettings,
 } from '../../dist/supervisor/options/resolve-settings.js';
 import { OPTION_KEYS, optionOf } from '../../dist/supervisor/options/table.js';
-import type { SupervisorOptions } from '../../dist/supervisor/options/user-options.js';
+import type { ServiceOptions, SupervisorOptions } from '../../dist/supervisor/options/user-options.js';
 import { tempDir } from '../support/chaos.ts';
 
 const dir = tempDir(t);
@@ -412,6 +412,48 @@ t.test('several services have names of their own, and the top is the default for
   );
   t.match(refusal({ services: {} }).message, /^services: expected an object of services by name/);
   t.match(refusal({ services: { a: {} } }).message, /^services\.a\.entry: is missing/);
+  t.end();
+});
+
+t.test('two services are never told one port, also not by the PORT of the environment', (t) => {
+  const ports = (web: ServiceOptions, api: ServiceOptions, PORT = '3000') => ({
+    input: { services: { web: { entry: 'app.js', ...web }, api: { entry: 'app.js', ...api } } },
+    context: { env: { PORT } },
+  });
+  const missing = (name: string, other: string): string =>
+    `services.${name}.port: is missing, and PORT of the environment, '3000' (string), is that of ${other}; write one here, 0 if it listens nowhere`;
+  const clashes: readonly (readonly [ReturnType<typeof ports>, string])[] = [
+    [ports({}, {}), missing('api', 'web')],
+    [ports({ port: 3000 }, {}), missing('api', 'web')],
+    [ports({}, { port: 3000 }), missing('web', 'api')],
+    [ports({ port: 1 }, { port: 1 }), 'services.api.port: 1 is also that of web'],
+  ];
+  for (const [{ input, context }, message] of clashes) t.equal(refusal(input, context).message, message);
+  for (const { input, context } of [
+    ports({ port: 1 }, {}),
+    ports({ port: 0 }, { port: 0 }),
+    ports({}, {}, '0'),
+    ports({}, {}, ''),
+    ports({}, { env: { PORT: '3000' } }),
+    ports({}, { slotEnv: { 1: { PORT: '4000' } } }),
+  ]) {
+    t.doesNotThrow(() => resolve(input, context), JSON.stringify(input));
+  }
+  t.end();
+});
+
+t.test('no flag and no variable renames a service that the config names, be it the only one', (t) => {
+  const input = { services: { web: { entry: 'app.js' } } };
+  const itself = 'the config names its service itself: web; change it there';
+  t.equal(refusal(input, { flags: { name: 'x' } }).message, `--name: ${itself}`);
+  t.equal(refusal(input, { env: { CHAOS_SERVE_NAME: 'x' } }).message, `CHAOS_SERVE_NAME: ${itself}`);
+  t.equal(resolve(input, { flags: { port: '1' } }).services[0]?.port, 1, 'the rest is for the only one');
+  const two = { services: { ...input.services, api: { entry: 'app.js' } } };
+  t.equal(
+    refusal(two, { env: { CHAOS_SERVE_PORT: '1' } }).message,
+    'CHAOS_SERVE_PORT: is of one service, and the config has several: web, api; write it there',
+  );
+  t.equal(service({}, { env: { CHAOS_SERVE_NAME: 'x' } }).name, 'x');
   t.end();
 });
 
