@@ -221,6 +221,31 @@ t.test('slow clients lock nobody out, and are ended after 10 s', async (t) => {
   t.equal((await waiting).status, 200, 'who waits for an answer is not slow');
 });
 
+t.test('a reload or a scaling while it stops is 503: in order, but too late', async (t) => {
+  const address = { path: join(tempDir(t), 'a.sock') };
+  let services: readonly ServiceStatus[] = STATUS.services.map((one) => ({ ...one, goal: 'stop' }));
+  const control = fakeControl({
+    status: () => ({ ...STATUS, services }),
+    reload: () => {
+      services = [];
+      return Promise.reject(new ChaosError('usage', 'begun meanwhile'));
+    },
+  });
+  await adminOf(t, address, control);
+  const post = (path: string) => askAdmin(address, { method: 'POST', path });
+  const stopping = { status: 503, body: { error: 'the supervisor is stopping' } };
+  t.match(await post('/reload'), stopping);
+  t.match(await post('/scale?workers=5'), stopping);
+  services = [...services, ...STATUS.services.map((one) => ({ ...one, name: 'new' }))];
+  t.match(await post('/scale?service=web&workers=5'), {
+    status: 503,
+    body: { error: 'service web is stopping' },
+  });
+  t.match(await post('/reload'), stopping, 'it stopped while the config was read');
+  t.match(await post('/scale?workers=5'), stopping, 'no service is left');
+  t.same(control.asked, []);
+});
+
 t.test('who waits for the stop gets the answer before the address closes', async (t) => {
   const address = { path: join(tempDir(t), 'a.sock') };
   let finish = (): void => undefined;
@@ -767,7 +792,7 @@ export default { entry: ${JSON.stringify(APP)}, workers: 1, standbys: 0, reloadT
   },
 );
 
-t.test('a second signal ends it at once, also where a request never ends', async (t) => {
+t.test('while it stops nothing else is done, and a second signal ends it at once', async (t) => {
   const served = await serving(t, [APP, '--workers', '1', '--drain-timeout', '1h']);
   await served.until('it serves', ({ serving }) => serving === 1);
   const hanging = get({ host: '127.0.0.1', port: served.port, path: '/hang', agent: false });
@@ -777,6 +802,17 @@ t.test('a second signal ends it at once, also where a request never ends', async
   served.child.kill('SIGTERM');
   await served.until('it drains', ({ workers }) => workers.some(({ phase }) => phase === 'draining'));
   const pids = (await served.status()).workers.map(({ pid }) => pid);
+  for (const ask of [['--reload'], ['--scale', '5']]) {
+    t.match(await served.again(...ask), { code: 4, stdout: '', stderr: /the supervisor is stopping/ });
+  }
+  served.child.kill('SIGTTIN');
+  served.child.kill('SIGHUP');
+  for (const what of ['reload', 'scaling']) {
+    const told = `"msg":"${what} refused: the supervisor is stopping"`;
+    t.ok(await eventually(() => served.log().includes(told), DEADLINE_MS), what);
+  }
+  t.notMatch(served.log(), /the old workers go on/);
+  t.equal((await served.status()).workersWanted, 1);
   served.child.kill('SIGINT');
   t.equal((await served.done).code, 130, served.log());
   const isAlive = (pid: number | null): boolean => pid !== null && existsSync(`/proc/${pid}`);
