@@ -542,6 +542,11 @@ t.test('the admin address is found by the same rules, also where everything else
   });
   t.same(at({}, { env: { CHAOS_SERVE_ADMIN: '4001', WORKERS: 'junk' } }), { port: 4001 });
   t.same(at({}), resolve({ entry: 'app.js' }).admin);
+  t.throws(
+    () => at({}, { env: { CHAOS_SERVE_ADMNI: '4001' } }),
+    /'CHAOS_SERVE_ADMNI': unknown variable; did you mean CHAOS_SERVE_ADMIN\?/,
+    'or another supervisor would be asked',
+  );
   t.throws(() => at({ admin: 'x' }), /admin: expected the path of a unix socket/);
   t.end();
 });

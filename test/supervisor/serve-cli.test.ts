@@ -19,6 +19,7 @@ import { loadServeConfig } from '../../dist/cli/commands/serve-config.js';
 import { prettyLine } from '../../dist/cli/commands/serve-log.js';
 import { renderStatus } from '../../dist/cli/commands/serve-status.js';
 import type { CliContext } from '../../dist/cli/context.js';
+import { exitCode } from '../../dist/cli/exit-codes.js';
 import { freePort } from '../../dist/runtime/free-port.js';
 import { openAdmin } from '../../dist/supervisor/admin/admin-server.js';
 import { askAdmin } from '../../dist/supervisor/admin/client.js';
@@ -26,7 +27,7 @@ import type { Control } from '../../dist/supervisor/admin/control.js';
 import { flagOf, type OptionKey, variableOf } from '../../dist/supervisor/options/option.js';
 import { OPTION_KEYS, optionOf } from '../../dist/supervisor/options/table.js';
 import type { ServiceStatus, SupervisorStatus } from '../../dist/supervisor/settings.js';
-import { type ChaosRun, chaos, eventually, tempDir } from '../support/chaos.ts';
+import { type ChaosRun, chaos, eventually, ROOT, tempDir } from '../support/chaos.ts';
 import { cleanSpawn } from '../support/clean-spawn.ts';
 
 // Each test has a folder and ports of its own, and most of it is waiting for processes.
@@ -519,6 +520,27 @@ t.test('the help has every flag with its default, bounds and variables', async (
   t.match(stdout, /Exit codes of serve:/);
 });
 
+t.test('the help and README have the same exit codes, each as the program gives it', async (t) => {
+  const { stdout } = await chaos(t, ['serve', '--help']).done;
+  const inHelp = stdout
+    .slice(stdout.indexOf('Exit codes of serve:'))
+    .matchAll(/^ +(\d+(?:, \d+)?) {2}(.+)$/gm);
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const inReadme = readme
+    .slice(readme.indexOf('| of `chaos serve`'))
+    .matchAll(/^\| (\d+(?:, \d+)?) +\| (.+?) +\|$/gm);
+  const rows = [...inHelp].map(([, code, meaning]) => [code, meaning]);
+  t.same(
+    [...inReadme].map(([, code, meaning]) => [code, meaning?.replaceAll('`', '')]),
+    rows,
+  );
+  const given = ['pass', 'usage', 'unhealthy', 'leftover', 'bug', 'interrupted', 'terminated'] as const;
+  t.same(
+    rows.flatMap(([code]) => code?.split(', ').map(Number)),
+    given.map(exitCode),
+  );
+});
+
 t.test('what is wrong with the command line or the config ends with 3 and starts nothing', async (t) => {
   const dir = tempDir(t);
   const mark = join(dir, 'started');
@@ -540,7 +562,10 @@ t.test('what is wrong with the command line or the config ends with 3 and starts
     ],
     [['--config', file('f.ts', 'export default {{')], /f\.ts:1:\d+ has a syntax error/],
     [[APP, '--status', '--stop'], /one at a time: --status, --stop/],
-    [[APP, '--json'], /--json and --service go with/],
+    [[APP, '--json'], /--json goes with --status/],
+    [[APP, '--service', 'web'], /--service goes with --scale only/],
+    [['--status', '--service', 'nonexist'], /--service goes with --scale only/],
+    [[APP, '--admin=/proc/x/y.sock'], /admin: cannot make the folder \/proc\/x: ENOENT/],
   ];
   const env = { MARK: mark, TMPDIR: dir, XDG_CACHE_HOME: dir };
   const check = async ([args, message]: (typeof cases)[number]): Promise<void> => {

@@ -34,7 +34,9 @@ Signals: SIGTERM, SIGINT drain and stop; once more forces it. SIGHUP reloads. SI
 Exit codes of serve:
     0  stopped in good order; --status: every service has a worker that serves
     3  options or config invalid, the entry is missing, or the port or admin address is taken; nothing is left running
-    4  --status, --reload, --scale, --stop: nobody answers, or no worker serves, or the new workers do not boot
+    4  --status, --reload, --scale, --stop: nobody answers, no worker serves, the new ones do not boot, or it is stopping
+    5  forced, and a worker outlived its SIGKILL
+   70  a bug in chaos itself
   130, 143  forced by a second signal: SIGINT, SIGTERM
 
 ${variableHelp()}`;
@@ -91,9 +93,7 @@ function inputOf(
 }
 
 async function serve(cli: CliContext, input: Input, options: ServeOptions): Promise<ExitName> {
-  if (options.json || options.service !== undefined) {
-    throw new ChaosError('usage', '--json and --service go with --status, --reload, --scale or --stop');
-  }
+  if (options.json) throw new ChaosError('usage', '--json goes with --status, --reload, --scale or --stop');
   const { startPrimary } = await import('../../supervisor/primary/supervisor.ts');
   return runServe(cli, {
     log: serveLogger(cli, levelOf(cli, options)),
@@ -138,6 +138,9 @@ function askOf(options: ServeOptions): Ask | null {
   ];
   if (asks.length > 1) {
     throw new ChaosError('usage', `one at a time: --${asks.map((ask) => ask.do).join(', --')}`);
+  }
+  if (options.service !== undefined && options.scale === undefined) {
+    throw new ChaosError('usage', '--service goes with --scale only');
   }
   return asks[0] ?? null;
 }

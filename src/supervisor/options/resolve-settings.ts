@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { AdminAddress, ServiceSettings, SupervisorSettings } from '../settings.ts';
 import { crossCheck } from './cross-checks.ts';
 import { isRecord } from './kinds.ts';
-import { type Layer, readEnvironment, readFlags, readService, readTop } from './layers.ts';
+import { type Layer, readEnvironment, readFlags, readService, readTop, unknownVariables } from './layers.ts';
 import { type Machine, thisMachine } from './machine.ts';
 import { type Facts, flagOf, type OptionKey, variableOf } from './option.ts';
 import { type Problem, problemsError, shownKey, shownValue } from './problems.ts';
@@ -71,7 +71,8 @@ export function resolveSettings(input: unknown, context: ResolveContext): Superv
 }
 
 /**
- * Where a running supervisor is steered, for commands that start none: reads `admin` and nothing else.
+ * Where a running supervisor is steered, for commands that start none: reads `admin` and nothing else, but a variable of ours
+ * that is unknown is refused as it is at the start.
  *
  * @throws ChaosError 'usage'
  */
@@ -80,8 +81,11 @@ export function resolveAdmin(input: unknown, context: ResolveContext): AdminAddr
   const top = isRecord(input) && 'admin' in input ? { admin: input['admin'] } : {};
   const flags = context.flags?.['admin'] === undefined ? {} : { admin: context.flags['admin'] };
   const { shared } = draftsOf(top, { ...context, flags }, problems);
-  // The environment is read as a whole; only what concerns the address counts here.
-  const concerning = problems.filter(({ where }) => /admin/i.test(where));
+  // The environment is read as a whole; only what concerns the address counts here, and what may have been meant to.
+  const concerning = [
+    ...problems.filter(({ where }) => /admin/i.test(where)),
+    ...unknownVariables(context.env),
+  ];
   if (concerning.length > 0) throw problemsError(concerning, context.file);
   return withDefaults(shared.values, sharedFacts(context.machine ?? thisMachine(), context.cwd)).admin;
 }
