@@ -10,7 +10,7 @@ import {
   resolveSettings,
 } from '../../dist/supervisor/options/resolve-settings.js';
 import { OPTION_KEYS, optionOf } from '../../dist/supervisor/options/table.js';
-import type { SupervisorOptions } from '../../dist/supervisor/options/user-options.js';
+import type { ServiceOptions, SupervisorOptions } from '../../dist/supervisor/options/user-options.js';
 import { tempDir } from '../support/chaos.ts';
 
 const dir = tempDir(t);
@@ -104,6 +104,22 @@ t.test('each fixed default is a value that the option itself takes', (t) => {
   }
   t.end();
 });
+
+t.test(
+  'a temp folder whose name is too long for a socket gives way to /tmp, and is found from there',
+  (t) => {
+    const pathIn = (length: number): string => {
+      const machine = { ...MACHINE, tmpDir: `/${'x'.repeat(length - 1)}` };
+      const { admin } = resolve({ entry: 'app.js' }, { machine });
+      t.same(resolveAdmin({}, { env: {}, cwd: dir, machine }), admin, '--status looks at the same place');
+      return admin !== null && 'path' in admin ? admin.path : 'none';
+    };
+    const rest = '/cluster-chaos-1000/0123456789ab.sock'.length;
+    t.equal(Buffer.byteLength(pathIn(107 - rest)), 107, 'as long as the kernel takes');
+    t.match(pathIn(108 - rest), /^\/tmp\/cluster-chaos-1000\/[0-9a-f]{12}\.sock$/);
+    t.end();
+  },
+);
 
 /** For each option with bounds: the least and the greatest value, and what lies just outside. */
 const BOUNDS: readonly (readonly [OptionKey, readonly unknown[], readonly unknown[]])[] = [
@@ -282,6 +298,28 @@ t.test('a flag beats the config, which beats the environment, which beats the de
   t.end();
 });
 
+t.test('env is merged by variable: a flag over the service over the top', (t) => {
+  const env = { A: 'top', B: 'top', C: 'top' };
+  t.same(service({ env }, { flags: { env: ['A=flag', 'D=flag'] } }).env, { ...env, A: 'flag', D: 'flag' });
+  const input = {
+    env,
+    services: {
+      web: { entry: 'app.js', env: { A: 'web', B: 'web', E: 'web' }, slotEnv: { 1: { A: 'slot' } } },
+      api: { entry: 'app.js' },
+    },
+  };
+  const { services } = resolve(input, { flags: { env: ['A=flag'] } });
+  t.same(
+    services.map(({ env }) => env),
+    [
+      { A: 'flag', B: 'web', C: 'top', E: 'web' },
+      { A: 'flag', B: 'top', C: 'top' },
+    ],
+  );
+  t.same(services[0]?.slotEnv, { 1: { A: 'slot' } }, 'those of single slots are theirs');
+  t.end();
+});
+
 t.test('junk in flags and variables is named by flag and variable', (t) => {
   const entry = { entry: 'app.js' };
   t.match(
@@ -295,6 +333,17 @@ t.test('junk in flags and variables is named by flag and variable', (t) => {
   t.match(
     refusal(entry, { env: { CHAOS_SERVE_BAET: '1' } }).message,
     /^'CHAOS_SERVE_BAET': unknown variable; did you mean CHAOS_SERVE_BEAT\?/,
+  );
+  for (const name of ['CHAOS_SERVE_ENV', 'CHAOS_SERVE_NODE_ARG', 'CHAOS_SERVE_NODE_ARGS']) {
+    const instead = name.endsWith('ENV') ? 'set the variables themselves' : 'set NODE_OPTIONS';
+    t.match(
+      refusal(entry, { env: { [name]: 'A=1' } }).message,
+      new RegExp(`^'${name}': unknown variable; ${instead}`),
+    );
+  }
+  t.doesNotThrow(
+    () => resolve(entry, { env: { CHAOS_SERVE_CONFIG: 'a.json', CHAOS_SERVE_LOG_LEVEL: 'x' } }),
+    'the command line reads these',
   );
   t.match(refusal(entry, { flags: { drainTimeout: 'x' } }).message, /^--drain-timeout: expected a duration/);
   t.match(refusal(entry, { flags: { env: ['A'] } }).message, /^--env: expected NAME=value, got 'A'/);
@@ -363,6 +412,48 @@ t.test('several services have names of their own, and the top is the default for
   );
   t.match(refusal({ services: {} }).message, /^services: expected an object of services by name/);
   t.match(refusal({ services: { a: {} } }).message, /^services\.a\.entry: is missing/);
+  t.end();
+});
+
+t.test('two services are never told one port, also not by the PORT of the environment', (t) => {
+  const ports = (web: ServiceOptions, api: ServiceOptions, PORT = '3000') => ({
+    input: { services: { web: { entry: 'app.js', ...web }, api: { entry: 'app.js', ...api } } },
+    context: { env: { PORT } },
+  });
+  const missing = (name: string, other: string): string =>
+    `services.${name}.port: is missing, and PORT of the environment, '3000' (string), is that of ${other}; write one here, 0 if it listens nowhere`;
+  const clashes: readonly (readonly [ReturnType<typeof ports>, string])[] = [
+    [ports({}, {}), missing('api', 'web')],
+    [ports({ port: 3000 }, {}), missing('api', 'web')],
+    [ports({}, { port: 3000 }), missing('web', 'api')],
+    [ports({ port: 1 }, { port: 1 }), 'services.api.port: 1 is also that of web'],
+  ];
+  for (const [{ input, context }, message] of clashes) t.equal(refusal(input, context).message, message);
+  for (const { input, context } of [
+    ports({ port: 1 }, {}),
+    ports({ port: 0 }, { port: 0 }),
+    ports({}, {}, '0'),
+    ports({}, {}, ''),
+    ports({}, { env: { PORT: '3000' } }),
+    ports({}, { slotEnv: { 1: { PORT: '4000' } } }),
+  ]) {
+    t.doesNotThrow(() => resolve(input, context), JSON.stringify(input));
+  }
+  t.end();
+});
+
+t.test('no flag and no variable renames a service that the config names, be it the only one', (t) => {
+  const input = { services: { web: { entry: 'app.js' } } };
+  const itself = 'the config names its service itself: web; change it there';
+  t.equal(refusal(input, { flags: { name: 'x' } }).message, `--name: ${itself}`);
+  t.equal(refusal(input, { env: { CHAOS_SERVE_NAME: 'x' } }).message, `CHAOS_SERVE_NAME: ${itself}`);
+  t.equal(resolve(input, { flags: { port: '1' } }).services[0]?.port, 1, 'the rest is for the only one');
+  const two = { services: { ...input.services, api: { entry: 'app.js' } } };
+  t.equal(
+    refusal(two, { env: { CHAOS_SERVE_PORT: '1' } }).message,
+    'CHAOS_SERVE_PORT: is of one service, and the config has several: web, api; write it there',
+  );
+  t.equal(service({}, { env: { CHAOS_SERVE_NAME: 'x' } }).name, 'x');
   t.end();
 });
 
@@ -451,6 +542,11 @@ t.test('the admin address is found by the same rules, also where everything else
   });
   t.same(at({}, { env: { CHAOS_SERVE_ADMIN: '4001', WORKERS: 'junk' } }), { port: 4001 });
   t.same(at({}), resolve({ entry: 'app.js' }).admin);
+  t.throws(
+    () => at({}, { env: { CHAOS_SERVE_ADMNI: '4001' } }),
+    /'CHAOS_SERVE_ADMNI': unknown variable; did you mean CHAOS_SERVE_ADMIN\?/,
+    'or another supervisor would be asked',
+  );
   t.throws(() => at({ admin: 'x' }), /admin: expected the path of a unix socket/);
   t.end();
 });

@@ -11,8 +11,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { get, type IncomingMessage, request } from 'node:http';
-import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { connect, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ChaosError } from '../../dist/base/errors.js';
 import { askSupervisor } from '../../dist/cli/commands/serve-client.js';
@@ -20,6 +20,7 @@ import { loadServeConfig } from '../../dist/cli/commands/serve-config.js';
 import { prettyLine } from '../../dist/cli/commands/serve-log.js';
 import { renderStatus } from '../../dist/cli/commands/serve-status.js';
 import type { CliContext } from '../../dist/cli/context.js';
+import { exitCode } from '../../dist/cli/exit-codes.js';
 import { freePort } from '../../dist/runtime/free-port.js';
 import { openAdmin } from '../../dist/supervisor/admin/admin-server.js';
 import { askAdmin } from '../../dist/supervisor/admin/client.js';
@@ -27,7 +28,7 @@ import type { Control } from '../../dist/supervisor/admin/control.js';
 import { flagOf, type OptionKey, variableOf } from '../../dist/supervisor/options/option.js';
 import { OPTION_KEYS, optionOf } from '../../dist/supervisor/options/table.js';
 import type { ServiceStatus, SupervisorStatus } from '../../dist/supervisor/settings.js';
-import { type ChaosRun, chaos, eventually, tempDir } from '../support/chaos.ts';
+import { type ChaosRun, chaos, eventually, ROOT, tempDir } from '../support/chaos.ts';
 import { cleanSpawn } from '../support/clean-spawn.ts';
 
 // Each test has a folder and ports of its own, and most of it is waiting for processes.
@@ -195,6 +196,58 @@ t.test(
   },
 );
 
+t.test('slow clients lock nobody out, and are ended after 10 s', async (t) => {
+  const path = join(tempDir(t), 'a.sock');
+  let finish = (): void => undefined;
+  const reloaded = new Promise<void>((resolve) => (finish = resolve));
+  await adminOf(t, { path }, fakeControl({ reload: () => reloaded }));
+  const waiting = askAdmin({ path }, { method: 'POST', path: '/reload' });
+  const slow = await Promise.all(
+    Array.from({ length: 70 }, async () => {
+      const socket = connect(path);
+      t.teardown(() => socket.destroy());
+      socket.on('error', () => undefined).resume();
+      await once(socket, 'connect');
+      socket.write('GET /status HTTP/1.1\r\nHost: x\r\n');
+      return socket;
+    }),
+  );
+  for (let i = 0; i < 3; i++) {
+    t.equal((await askAdmin({ path }, { method: 'GET', path: '/status', timeoutMs: 1000 })).status, 200);
+  }
+  const open = (): number => slow.filter((socket) => !socket.closed).length;
+  t.ok(await eventually(() => open() <= 64, DEADLINE_MS), 'more than 64 at a time are not kept');
+  t.ok(open() > 0, 'no more are ended than must be');
+  t.ok(await eventually(() => open() === 0, 20_000), 'less than the 30 s of Node');
+  finish();
+  t.equal((await waiting).status, 200, 'who waits for an answer is not slow');
+});
+
+t.test('a reload or a scaling while it stops is 503: in order, but too late', async (t) => {
+  const address = { path: join(tempDir(t), 'a.sock') };
+  let services: readonly ServiceStatus[] = STATUS.services.map((one) => ({ ...one, goal: 'stop' }));
+  const control = fakeControl({
+    status: () => ({ ...STATUS, services }),
+    reload: () => {
+      services = [];
+      return Promise.reject(new ChaosError('usage', 'begun meanwhile'));
+    },
+  });
+  await adminOf(t, address, control);
+  const post = (path: string) => askAdmin(address, { method: 'POST', path });
+  const stopping = { status: 503, body: { error: 'the supervisor is stopping' } };
+  t.match(await post('/reload'), stopping);
+  t.match(await post('/scale?workers=5'), stopping);
+  services = [...services, ...STATUS.services.map((one) => ({ ...one, name: 'new' }))];
+  t.match(await post('/scale?service=web&workers=5'), {
+    status: 503,
+    body: { error: 'service web is stopping' },
+  });
+  t.match(await post('/reload'), stopping, 'it stopped while the config was read');
+  t.match(await post('/scale?workers=5'), stopping, 'no service is left');
+  t.same(control.asked, []);
+});
+
 t.test('who waits for the stop gets the answer before the address closes', async (t) => {
   const address = { path: join(tempDir(t), 'a.sock') };
   let finish = (): void => undefined;
@@ -326,6 +379,48 @@ t.test('a default folder that others can write to is refused', async (t) => {
   t.match(stderr, /is not a folder that only this user can enter/);
 });
 
+t.test(
+  'below a temp folder with a long name no supervisor is steered from the folder of another',
+  async (t) => {
+    const long = join(tempDir(t), 'x'.repeat(100));
+    mkdirSync(long);
+    const env = { TMPDIR: long };
+    const [dir, other] = [tempDir(t), tempDir(t)];
+    const port = String(await freePort());
+    const run = chaos(t, ['serve', APP, '--workers', '1', '--standbys', '0'], {
+      cwd: dir,
+      env: { ...env, PORT: port },
+    });
+    const ask = (cwd: string, what: string) => chaos(t, ['serve', what], { cwd, env }).done;
+    t.ok(await eventually(async () => (await ask(dir, '--status')).code === 0, DEADLINE_MS));
+    t.match(await ask(other, '--stop'), {
+      code: 4,
+      stderr: /no supervisor answers at \/tmp\/cluster-chaos-/,
+    });
+    t.equal((await ask(dir, '--stop')).code, 0);
+    t.equal((await run.done).code, 0);
+    t.same(readdirSync(dirname(long)), ['x'.repeat(100)], 'no cut socket is left');
+  },
+);
+
+t.test('the second supervisor of a folder does not claim the admin address of the first', async (t) => {
+  const first = await serving(t, [APP, '--workers', '1', '--standbys', '0']);
+  await first.until('it serves', ({ serving }) => serving === 1);
+  const second = await serving(t, [APP, '--workers', '1', '--standbys', '0'], { dir: first.dir() });
+  const readyOf = (log: string): string | undefined =>
+    log.split('\n').find((line) => line.includes('"msg":"ready: '));
+  for (const { log } of [first, second]) {
+    t.ok(await eventually(() => readyOf(log()) !== undefined, DEADLINE_MS), log());
+  }
+  t.match(readyOf(first.log()), /"admin":"[^"]+\.sock"/);
+  t.match(second.log(), /no admin address for this one/);
+  t.notMatch(readyOf(second.log()), /"admin"/);
+  for (const { child, done } of [first, second]) {
+    child.kill('SIGTERM');
+    t.equal((await done).code, 0);
+  }
+});
+
 t.test('metrics say all that the status says, in the format of Prometheus', async (t) => {
   const path = join(tempDir(t), 'a.sock');
   await adminOf(t, { path }, fakeControl(), true);
@@ -422,7 +517,29 @@ t.test('the help has every flag with its default, bounds and variables', async (
     flat,
     /PORT \(--port\), WORKERS \(--workers\), WEB_CONCURRENCY \(--workers\), NODE_CLUSTER_SCHED_POLICY/,
   );
+  t.match(flat, /--config and --log-level have one too, --node-arg and --env have none\./);
   t.match(stdout, /Exit codes of serve:/);
+});
+
+t.test('the help and README have the same exit codes, each as the program gives it', async (t) => {
+  const { stdout } = await chaos(t, ['serve', '--help']).done;
+  const inHelp = stdout
+    .slice(stdout.indexOf('Exit codes of serve:'))
+    .matchAll(/^ +(\d+(?:, \d+)?) {2}(.+)$/gm);
+  const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+  const inReadme = readme
+    .slice(readme.indexOf('| of `chaos serve`'))
+    .matchAll(/^\| (\d+(?:, \d+)?) +\| (.+?) +\|$/gm);
+  const rows = [...inHelp].map(([, code, meaning]) => [code, meaning]);
+  t.same(
+    [...inReadme].map(([, code, meaning]) => [code, meaning?.replaceAll('`', '')]),
+    rows,
+  );
+  const given = ['pass', 'usage', 'unhealthy', 'leftover', 'bug', 'interrupted', 'terminated'] as const;
+  t.same(
+    rows.flatMap(([code]) => code?.split(', ').map(Number)),
+    given.map(exitCode),
+  );
 });
 
 t.test('what is wrong with the command line or the config ends with 3 and starts nothing', async (t) => {
@@ -451,7 +568,10 @@ t.test('what is wrong with the command line or the config ends with 3 and starts
     ],
     [['--config', file('q.cjs', 'process.exit(0);')], /q\.cjs ended its process \(exit code 0\) before/],
     [[APP, '--status', '--stop'], /one at a time: --status, --stop/],
-    [[APP, '--json'], /--json and --service go with/],
+    [[APP, '--json'], /--json goes with --status/],
+    [[APP, '--service', 'web'], /--service goes with --scale only/],
+    [['--status', '--service', 'nonexist'], /--service goes with --scale only/],
+    [[APP, '--admin=/proc/x/y.sock'], /admin: cannot make the folder \/proc\/x: ENOENT/],
   ];
   const env = { MARK: mark, TMPDIR: dir, XDG_CACHE_HOME: dir };
   const check = async ([args, message]: (typeof cases)[number]): Promise<void> => {
@@ -942,7 +1062,7 @@ await new Promise((wake) => setTimeout(wake, 2000))`,
   t.equal((await served.done).code, 0);
 });
 
-t.test('a second signal ends it at once, also where a request never ends', async (t) => {
+t.test('while it stops nothing else is done, and a second signal ends it at once', async (t) => {
   const served = await serving(t, [APP, '--workers', '1', '--drain-timeout', '1h']);
   await served.until('it serves', ({ serving }) => serving === 1);
   const hanging = get({ host: '127.0.0.1', port: served.port, path: '/hang', agent: false });
@@ -952,6 +1072,17 @@ t.test('a second signal ends it at once, also where a request never ends', async
   served.child.kill('SIGTERM');
   await served.until('it drains', ({ workers }) => workers.some(({ phase }) => phase === 'draining'));
   const pids = (await served.status()).workers.map(({ pid }) => pid);
+  for (const ask of [['--reload'], ['--scale', '5']]) {
+    t.match(await served.again(...ask), { code: 4, stdout: '', stderr: /the supervisor is stopping/ });
+  }
+  served.child.kill('SIGTTIN');
+  served.child.kill('SIGHUP');
+  for (const what of ['reload', 'scaling']) {
+    const told = `"msg":"${what} refused: the supervisor is stopping"`;
+    t.ok(await eventually(() => served.log().includes(told), DEADLINE_MS), what);
+  }
+  t.notMatch(served.log(), /the old workers go on/);
+  t.equal((await served.status()).workersWanted, 1);
   served.child.kill('SIGINT');
   t.equal((await served.done).code, 130, served.log());
   const isAlive = (pid: number | null): boolean => pid !== null && existsSync(`/proc/${pid}`);
@@ -1037,6 +1168,33 @@ t.test('several services run under one supervisor, from a config of JSON', async
   });
   served.child.kill('SIGTERM');
   t.equal((await served.done).code, 0);
+});
+
+t.test('config and log level may come from the environment; a flag beats it', async (t) => {
+  const dir = tempDir(t);
+  const write = (color: string): void =>
+    writeFileSync(
+      join(dir, 'serve.json'),
+      JSON.stringify({ entry: APP, workers: 1, standbys: 0, env: { COLOR: color } }),
+    );
+  write('red');
+  const env = { CHAOS_SERVE_CONFIG: 'serve.json', CHAOS_SERVE_LOG_LEVEL: 'warn' };
+  const served = await serving(t, [], { dir, env });
+  await served.until('it serves', ({ serving }) => serving === 1);
+  t.equal((await served.ask()).color, 'red');
+  write('green');
+  t.equal((await served.again('--reload')).code, 0);
+  t.equal((await served.ask()).color, 'green', 'a reload reads it again');
+  t.equal((await served.again('--stop')).code, 0);
+  t.equal((await served.done).code, 0);
+  t.equal(served.log(), '', 'nothing was to be warned of');
+  const refused = (over: NodeJS.ProcessEnv, ...args: readonly string[]) =>
+    chaos(t, ['serve', ...args], { cwd: dir, env: { TMPDIR: dir, ...env, ...over } }).done;
+  t.match(await refused({ CHAOS_SERVE_LOG_LEVEL: 'loud' }), {
+    code: 3,
+    stderr: /CHAOS_SERVE_LOG_LEVEL: expected one of trace, .*, got 'loud' \(string\)/,
+  });
+  t.match(await refused({}, '--config', 'other.json'), { code: 3, stderr: /'other\.json' is not a file/ });
 });
 
 t.test('signals that come early are heard later; one press of Ctrl-C that arrives twice is one wish', (t) => {

@@ -1,5 +1,11 @@
 import { type Command, Option } from 'commander';
-import { flagOf, type OptionKey, type Option as Row, variableOf } from '../../supervisor/options/option.ts';
+import {
+  CLI_KEYS,
+  flagOf,
+  type OptionKey,
+  type Option as Row,
+  variableOf,
+} from '../../supervisor/options/option.ts';
 import { OPTION_KEYS, optionOf } from '../../supervisor/options/table.ts';
 import { collect } from '../options.ts';
 
@@ -29,8 +35,22 @@ export function variableHelp(): string {
   const others = OPTION_KEYS.flatMap((key) =>
     (optionOf(key).variables ?? []).map(({ name }) => `${name} (${nameOf(key)})`),
   );
-  return `Each flag has a variable: --drain-timeout is ${variableOf('drainTimeout')}. Known too: ${others.join(', ')}.
+  const repeated = flagKeys().filter((key) => optionOf(key).flag === 'repeated');
+  return `Each option has a variable: --drain-timeout is ${variableOf('drainTimeout')}. ${CLI_KEYS.map(flagOf).join(' and ')} have one too,
+${repeated.map(nameOf).join(' and ')} have none. Known too: ${others.join(', ')}.
 A flag beats the config file, which beats the environment.`;
+}
+
+/** A flag that the command line reads itself, else its variable; an empty variable counts as not set. */
+export function cliValue(
+  flags: ServeFlags,
+  key: (typeof CLI_KEYS)[number],
+  env: Readonly<NodeJS.ProcessEnv>,
+): string | undefined {
+  const flag = flags[key];
+  if (typeof flag === 'string') return flag;
+  const variable = env[variableOf(key)];
+  return variable === '' ? undefined : variable;
 }
 
 /** The entry is an argument, not a flag; what has no flag is for config files. */

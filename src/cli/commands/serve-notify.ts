@@ -22,7 +22,6 @@ export function systemdNotify(env: Readonly<NodeJS.ProcessEnv>, log: Logger): No
     if (!hasFailed) log.warn({ why }, 'systemd-notify failed: systemd is not told what happens here');
     hasFailed = true;
   };
-  let isStopping = false;
   // One after the other: "ready" must not arrive before the "reloading" that it ends.
   let last: Promise<void> = Promise.resolve();
   // Assignments: the options for them are younger than many a systemd, --reloading for one than that of Debian 12.
@@ -46,15 +45,9 @@ export function systemdNotify(env: Readonly<NodeJS.ProcessEnv>, log: Logger): No
     );
   };
   return {
-    ready(status) {
-      // A reload that the stop broke off is over, and that is not news.
-      if (!isStopping) tell('READY=1', `STATUS=${status}`);
-    },
+    ready: (status) => tell('READY=1', `STATUS=${status}`),
     // When it began, in µs of CLOCK_MONOTONIC: Type=notify-reload asks for it.
     reloading: () => tell('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
-    stopping() {
-      isStopping = true;
-      tell('STOPPING=1');
-    },
+    stopping: () => tell('STOPPING=1'),
   };
 }

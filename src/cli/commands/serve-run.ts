@@ -3,7 +3,8 @@ import { ChaosError, messageOf } from '../../base/errors.ts';
 import { withDeadline } from '../../runtime/wait.ts';
 import { type AdminServer, openAdminOf } from '../../supervisor/admin/admin-server.ts';
 import { shownAddress } from '../../supervisor/admin/client.ts';
-import type { Supervisor, SupervisorSettings } from '../../supervisor/settings.ts';
+import { isStopping } from '../../supervisor/admin/control.ts';
+import type { AdminAddress, Supervisor, SupervisorSettings } from '../../supervisor/settings.ts';
 import type { CliContext } from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { type Notify, systemdNotify } from './serve-notify.ts';
@@ -46,6 +47,7 @@ export async function runServe(cli: CliContext, parts: ServeParts): Promise<Exit
       supervisor: parts.start(settings, { logger: log }),
       notify: systemdNotify(cli.env, log),
       settings,
+      steeredAt: admin?.address ?? null,
       parts,
     };
     let forcedBy: NodeJS.Signals | null = null;
@@ -96,17 +98,19 @@ interface Running {
   readonly supervisor: Supervisor;
   readonly notify: Notify;
   readonly settings: SupervisorSettings;
+  /** Null also where somebody else has the default address. */
+  readonly steeredAt: AdminAddress | null;
   readonly parts: ServeParts;
 }
 
-async function tellReady({ supervisor, settings, notify, parts: { log } }: Running): Promise<void> {
+async function tellReady({ supervisor, steeredAt, notify, parts: { log } }: Running): Promise<void> {
   try {
     await supervisor.ready;
   } catch {
     // Stopped before it was ready; `stopped` says how that went.
     return;
   }
-  const steered = settings.admin === null ? {} : { admin: shownAddress(settings.admin) };
+  const steered = steeredAt === null ? {} : { admin: shownAddress(steeredAt) };
   for (const { name, serving, listeners } of supervisor.status().services) {
     const where = listeners.length > 0 ? `, listening on ${listeners.join(', ')}` : '';
     log.info({ service: name, ...steered }, `ready: ${workersText(serving)}${where}`);
@@ -120,9 +124,16 @@ async function stop({ supervisor, notify, parts: { log } }: Running, by: string)
   await supervisor.stop();
 }
 
-/** What is wrong with a new config, or with the code that it starts, is told to the log; the old workers go on. */
-async function reload({ supervisor, notify, settings, parts }: Running): Promise<void> {
+/**
+ * What is wrong with a new config, or with the code that it starts, is told to the log; the old workers go on.
+ *
+ * @throws ChaosError 'unhealthy' while it stops, or what was wrong
+ */
+async function reload(running: Running): Promise<void> {
+  const { supervisor, notify, settings, parts } = running;
   const { log } = parts;
+  const tooLate = new ChaosError('unhealthy', 'the supervisor is stopping');
+  if (isTooLate(running, 'reload')) throw tooLate;
   notify.reloading();
   try {
     const next = parts.rereads ? await parts.settings() : undefined;
@@ -131,6 +142,8 @@ async function reload({ supervisor, notify, settings, parts }: Running): Promise
     }
     await supervisor.reload(next);
   } catch (error) {
+    // A stop may have come in between: then nothing goes on.
+    if (isTooLate(running, 'reload')) throw tooLate;
     const isBad = error instanceof ChaosError && error.reason === 'usage';
     const hint = error instanceof ChaosError ? error.hint : undefined;
     log.error(
@@ -139,11 +152,22 @@ async function reload({ supervisor, notify, settings, parts }: Running): Promise
     );
     throw error;
   } finally {
-    notify.ready(summary(supervisor));
+    // The last that systemd hears of a stop is that it stops.
+    if (!isStopping(supervisor.status())) notify.ready(summary(supervisor));
   }
 }
 
-function scaleBy({ supervisor, parts: { log } }: Running, step: 1 | -1): void {
+/** Whether it stops already, and says so in the log. */
+function isTooLate({ supervisor, parts: { log } }: Running, what: 'reload' | 'scaling'): boolean {
+  if (!isStopping(supervisor.status())) return false;
+  log.warn(`${what} refused: the supervisor is stopping`);
+  return true;
+}
+
+function scaleBy(running: Running, step: 1 | -1): void {
+  if (isTooLate(running, 'scaling')) return;
+  const { supervisor, parts } = running;
+  const { log } = parts;
   const first = supervisor.status().services[0];
   if (first === undefined) return;
   const workers = first.workersWanted + step;

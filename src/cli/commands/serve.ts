@@ -1,6 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ChaosError } from '../../base/errors.ts';
+import { variableOf } from '../../supervisor/options/option.ts';
+import { shownValue } from '../../supervisor/options/problems.ts';
 import {
   type ResolveContext,
   resolveAdmin,
@@ -10,13 +12,11 @@ import type { CliContext } from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { type Ask, askSupervisor } from './serve-client.ts';
 import { loadServeConfig } from './serve-config.ts';
-import { addTableFlags, type ServeFlags, tableValues, variableHelp } from './serve-flags.ts';
+import { addTableFlags, cliValue, type ServeFlags, tableValues, variableHelp } from './serve-flags.ts';
 import { serveLogger } from './serve-log.ts';
 import { runServe } from './serve-run.ts';
 
 interface ServeOptions extends ServeFlags {
-  readonly config?: string;
-  readonly logLevel: string;
   readonly status?: true;
   readonly reload?: true;
   readonly stop?: true;
@@ -34,7 +34,9 @@ Signals: SIGTERM, SIGINT drain and stop; once more forces it. SIGHUP reloads. SI
 Exit codes of serve:
     0  stopped in good order; --status: every service has a worker that serves
     3  options or config invalid, the entry is missing, or the port or admin address is taken; nothing is left running
-    4  --status, --reload, --scale, --stop: nobody answers, or no worker serves, or the new workers do not boot
+    4  --status, --reload, --scale, --stop: nobody answers, no worker serves, the new ones do not boot, or it is stopping
+    5  forced, and a worker outlived its SIGKILL
+   70  a bug in chaos itself
   130, 143  forced by a second signal: SIGINT, SIGTERM
 
 ${variableHelp()}`;
@@ -47,7 +49,7 @@ export function registerServe(program: Command, cli: CliContext, end: (name: Exi
     .argument('[entry]', "the app's entry file, as one would give it to node")
     .argument('[args...]', "the app's arguments, after --")
     .option('--config <file>', 'options from a file: .json, .js, .mjs, .cjs or .ts')
-    .addOption(new Option('--log-level <level>', 'our own log, on stderr').choices(LEVELS).default('info'));
+    .addOption(new Option('--log-level <level>', 'our own log, on stderr; info by default').choices(LEVELS));
   const steering = [
     new Option('--status', 'print how the supervisor of this folder is'),
     new Option('--reload', 'replace its workers one by one, and wait for it'),
@@ -81,7 +83,7 @@ function inputOf(
     ...(args.length > 0 && { args }),
   };
   const context = { env: cli.env, cwd: cli.cwd, flags };
-  const { config: file } = options;
+  const file = cliValue(options, 'config', cli.env);
   if (file === undefined) return () => Promise.resolve({ config: {}, context });
   const baseDir = dirname(resolve(cli.cwd, file));
   return async () => ({
@@ -91,17 +93,15 @@ function inputOf(
 }
 
 async function serve(cli: CliContext, input: Input, options: ServeOptions): Promise<ExitName> {
-  if (options.json || options.service !== undefined) {
-    throw new ChaosError('usage', '--json and --service go with --status, --reload, --scale or --stop');
-  }
+  if (options.json) throw new ChaosError('usage', '--json goes with --status, --reload, --scale or --stop');
   const { startPrimary } = await import('../../supervisor/primary/supervisor.ts');
   return runServe(cli, {
-    log: serveLogger(cli, options.logLevel),
+    log: serveLogger(cli, levelOf(cli, options)),
     settings: oneByOne(async () => {
       const { config, context } = await input();
       return resolveSettings(config, context);
     }),
-    rereads: options.config !== undefined,
+    rereads: cliValue(options, 'config', cli.env) !== undefined,
     start: startPrimary,
   });
 }
@@ -114,6 +114,16 @@ function oneByOne<T>(read: () => Promise<T>): () => Promise<T> {
     last = next;
     return next;
   };
+}
+
+function levelOf(cli: CliContext, options: ServeOptions): string {
+  const level = cliValue(options, 'logLevel', cli.env) ?? 'info';
+  if (LEVELS.includes(level)) return level;
+  // The flag's own choices have been checked before.
+  throw new ChaosError(
+    'usage',
+    `${variableOf('logLevel')}: expected one of ${LEVELS.join(', ')}, got ${shownValue(level)}`,
+  );
 }
 
 async function steer(cli: CliContext, input: Input, ask: Ask, options: ServeOptions): Promise<ExitName> {
@@ -138,6 +148,9 @@ function askOf(options: ServeOptions): Ask | null {
   ];
   if (asks.length > 1) {
     throw new ChaosError('usage', `one at a time: --${asks.map((ask) => ask.do).join(', --')}`);
+  }
+  if (options.service !== undefined && options.scale === undefined) {
+    throw new ChaosError('usage', '--service goes with --scale only');
   }
   return asks[0] ?? null;
 }

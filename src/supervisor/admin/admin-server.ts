@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { ChaosError, messageOf } from '../../base/errors.ts';
 import type { AdminAddress, SupervisorSettings } from '../settings.ts';
 import { bindAdmin, isDefaultAdmin } from './bind.ts';
+import { Clients } from './clients.ts';
 import type { Control } from './control.ts';
 import { refusalOf } from './guard.ts';
 import { metricsRenderer } from './metrics.ts';
@@ -10,11 +11,15 @@ import { answer, failure, send } from './routes.ts';
 
 /** Steering is done by a person or a scraper; more at a time is a mistake of somebody's. */
 const CONNECTIONS_MAX = 64;
+/** Until a request is there as a whole. */
 const REQUEST_MS_MAX = 10_000;
+/** Node looks for slow requests this often; by default it does so every 30 s. */
+const CHECK_MS = 1000;
 /** An answer to who asked for the stop goes out before this. */
 const CLOSE_MS_MAX = 1000;
 
 export interface AdminServer {
+  readonly address: AdminAddress;
   /** From now on requests are answered; before, they get a 503. */
   readonly attach: (control: Control) => void;
   readonly close: () => Promise<void>;
@@ -54,22 +59,30 @@ export async function openAdmin(
   let control: Control | null = null;
   const render = options.metrics ? await metricsRenderer() : null;
   const metrics = render === null ? null : (from: Control) => render(from.status());
-  const server = createServer((req, res) => {
+  const clients = new Clients(CONNECTIONS_MAX);
+  const limits = {
+    requestTimeout: REQUEST_MS_MAX,
+    headersTimeout: REQUEST_MS_MAX,
+    connectionsCheckingInterval: CHECK_MS,
+  };
+  const server = createServer(limits, (req, res) => {
     // Nothing here takes a body.
     req.resume();
     const refusal = 'port' in address ? refusalOf(req) : null;
     if (refusal !== null) return send(res, failure(403, refusal));
+    const { socket } = req;
+    clients.busy(socket);
     void answer(req, { control, metrics }).then((made) => {
       if (!res.destroyed) send(res, made);
+      clients.idle(socket);
     });
   });
-  server.maxConnections = CONNECTIONS_MAX;
-  server.requestTimeout = REQUEST_MS_MAX;
-  server.headersTimeout = REQUEST_MS_MAX;
+  server.on('connection', (socket) => clients.add(socket));
   await bindAdmin(server, address);
   // One broken connection is no reason to end a supervisor.
   server.on('error', () => undefined);
   return {
+    address,
     attach: (next) => {
       control = next;
     },

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { dirname } from 'node:path';
 import { ChaosError, messageOf } from '../../base/errors.ts';
@@ -86,7 +86,7 @@ export function isDefaultAdmin(address: AdminAddress): boolean {
 function preparePath(path: string): void {
   const dir = dirname(path);
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeDir(dir);
   } catch (error) {
     throw new ChaosError('usage', `admin: cannot make the folder ${dir}: ${messageOf(error)}`, {
       hint: 'Give another socket path or port with --admin, or none.',
@@ -99,4 +99,16 @@ function preparePath(path: string): void {
   throw new ChaosError('usage', `admin: ${dir} is not a folder that only this user can enter`, {
     hint: 'Remove it, or give a socket path of your own with --admin.',
   });
+}
+
+/** Step by step: below /proc, where mkdir says ENOENT although the parent is there, Node's own recursive mkdir never returns. */
+function makeDir(dir: string): void {
+  if (existsSync(dir)) return;
+  makeDir(dirname(dir));
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    // Another supervisor may have made it meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
 }

@@ -9,3 +9,8 @@ export interface Control {
   /** Resolves when no worker is left. */
   readonly stop: () => Promise<void>;
 }
+
+/** Whether the whole supervisor was told to stop; a reload stops single services. */
+export function isStopping({ services }: SupervisorStatus): boolean {
+  return services.every(({ goal }) => goal !== 'run');
+}

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ChaosError, messageOf } from '../../base/errors.ts';
 import { nearest } from '../../base/nearest.ts';
 import { workersKind } from '../options/special-kinds.ts';
-import type { Control } from './control.ts';
+import { type Control, isStopping } from './control.ts';
 
 /** What a request is answered with; a text is of `type`, anything else is sent as JSON. */
 export interface Answer {
@@ -45,6 +45,8 @@ export async function answer(
   try {
     return await route.run(context.control, new URLSearchParams(search), context);
   } catch (error) {
+    // It may have begun meanwhile; whatever else is wrong does not matter then.
+    if (isStopping(context.control.status())) return stopping();
     const hint = error instanceof ChaosError ? error.hint : undefined;
     const isAsked = error instanceof ChaosError && error.reason === 'usage';
     return failure(isAsked ? 422 : 500, messageOf(error), hint);
@@ -67,6 +69,11 @@ export function failure(status: number, error: string, hint?: string): Answer {
   return { status, body: { error, ...(hint !== undefined && { hint }) } };
 }
 
+/** What is asked for is in order, only too late: not the 4xx of a bad request. */
+function stopping(): Answer {
+  return failure(503, 'the supervisor is stopping', 'chaos serve --stop waits for the end of it.');
+}
+
 async function metrics(control: Control, _query: URLSearchParams, context: RouteContext): Promise<Answer> {
   if (context.metrics === null) {
     return failure(404, 'metrics are off', 'Start the supervisor with --metrics.');
@@ -76,6 +83,7 @@ async function metrics(control: Control, _query: URLSearchParams, context: Route
 }
 
 async function reload(control: Control): Promise<Answer> {
+  if (isStopping(control.status())) return stopping();
   await control.reload();
   return { status: 200, body: control.status() };
 }
@@ -86,7 +94,9 @@ async function stop(control: Control): Promise<Answer> {
 }
 
 function scale(control: Control, query: URLSearchParams): Answer {
-  const names = control.status().services.map(({ name }) => name);
+  const status = control.status();
+  if (isStopping(status)) return stopping();
+  const names = status.services.map(({ name }) => name);
   const name = query.get('service') ?? (names.length === 1 ? names[0] : undefined);
   if (name === undefined) {
     return failure(422, 'service is missing, and there are several', `Known: ${names.join(', ')}.`);
@@ -103,6 +113,9 @@ function scale(control: Control, query: URLSearchParams): Answer {
   const read = workersKind.read(workers, { textual: true, baseDir: '' });
   if ('faults' in read || read.value === null) {
     return failure(422, `workers: expected a whole number from 1 to 1,024, got ${JSON.stringify(workers)}`);
+  }
+  if (status.services.some((service) => service.name === name && service.goal !== 'run')) {
+    return failure(503, `service ${name} is stopping`, 'The config that was read last has no such service.');
   }
   control.scale(name, read.value);
   return { status: 200, body: control.status() };

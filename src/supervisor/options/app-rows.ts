@@ -25,6 +25,7 @@ export const APP_ROWS = {
     help: 'an option of node itself for the workers (repeatable)',
     fallback: { input: [], because: 'none' },
     flag: 'repeated',
+    instead: 'set NODE_OPTIONS, which chaos itself heeds too, or nodeArgs in a config',
   }),
   cwd: row({
     section: 'App',
@@ -50,9 +51,10 @@ export const APP_ROWS = {
   env: row({
     section: 'App',
     kind: envKind,
-    help: 'a variable for the app (repeatable)',
+    help: "a variable for the app, on top of the config's (repeatable)",
     fallback: { input: {}, because: "only the supervisor's own" },
     flag: 'repeated',
+    instead: 'set the variables themselves, since workers have the environment of chaos',
   }),
   slotEnv: row({
     section: 'App',

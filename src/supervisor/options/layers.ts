@@ -1,6 +1,14 @@
 import { nearest } from '../../base/nearest.ts';
 import { isRecord, type Source } from './kinds.ts';
-import { flagOf, isOurVariable, type OptionKey, type SupervisorKey, variableOf } from './option.ts';
+import {
+  CLI_KEYS,
+  flagOf,
+  isOurVariable,
+  type OptionKey,
+  type SupervisorKey,
+  type Variable,
+  variableOf,
+} from './option.ts';
 import { faultProblem, type Problem, quoted, shownKey, shownValue } from './problems.ts';
 import { OPTION_KEYS, optionOf, type Values } from './table.ts';
 
@@ -146,19 +154,12 @@ export function readEnvironment(
   problems: Problem[],
 ): Layer {
   const layer = new LayerBuilder({ textual: true, baseDir: options.baseDir }, problems);
-  const ours = new Set<string>();
   for (const key of OPTION_KEYS) {
-    const option = optionOf(key);
-    const variables = [
-      ...(option.flag === undefined ? [{ name: variableOf(key) }] : []),
-      ...(option.variables ?? []),
-    ];
-    for (const { name } of variables) ours.add(name);
     if (options.skip(key)) continue;
-    const found = variables.find(({ name }) => (env[name] ?? '') !== '');
+    const found = variablesOf(key).find(({ name }) => (env[name] ?? '') !== '');
     if (found === undefined) continue;
     const text = env[found.name] ?? '';
-    const means = 'means' in found ? found.means : undefined;
+    const { means } = found;
     if (means === undefined) layer.read(key, text, found.name);
     else if (Object.hasOwn(means, text)) layer.read(key, means[text], found.name);
     else {
@@ -167,10 +168,31 @@ export function readEnvironment(
       problems.push({ where: found.name, what: `${expected}, got ${shownValue(text)}` });
     }
   }
-  for (const name of Object.keys(env).filter((name) => isOurVariable(name) && !ours.has(name))) {
-    const near = nearest(name, [...ours]);
-    const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    problems.push({ where: quoted(name), what: `unknown variable${hint}` });
-  }
+  problems.push(...unknownVariables(env));
   return layer;
+}
+
+function variablesOf(key: OptionKey): readonly Variable[] {
+  const { flag, variables = [] } = optionOf(key);
+  return flag === undefined ? [{ name: variableOf(key) }, ...variables] : variables;
+}
+
+/** Variables that look like ours and mean nothing: a slip of the pen is told, not ignored. */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>): readonly Problem[] {
+  const known = [
+    ...OPTION_KEYS.flatMap((key) => variablesOf(key).map(({ name }) => name)),
+    ...CLI_KEYS.map(variableOf),
+  ];
+  return Object.keys(env)
+    .filter((name) => isOurVariable(name) && !known.includes(name))
+    .map((name) => ({ where: quoted(name), what: `unknown variable${hintFor(name, known)}` }));
+}
+
+function hintFor(name: string, known: readonly string[]): string {
+  // `--node-arg` is `nodeArgs`.
+  const tried = OPTION_KEYS.find((key) => [name, `${name}S`].includes(variableOf(key)));
+  const instead = tried === undefined ? undefined : optionOf(tried).instead;
+  if (instead !== undefined) return `; ${instead}`;
+  const near = nearest(name, known);
+  return near === undefined ? '' : `; did you mean ${near}?`;
 }

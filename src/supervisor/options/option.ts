@@ -51,6 +51,8 @@ export interface Option<T> {
   readonly variables?: readonly Variable[];
   /** `repeated`: the flag may come several times, and there is no variable. `none`: only in a config file. */
   readonly flag?: 'repeated' | 'none';
+  /** What to do where somebody tries a variable, for a repeated flag. */
+  readonly instead?: string;
   /** Belongs to one service: no flag and no variable can give it to several. */
   readonly single?: true;
 }
@@ -61,6 +63,9 @@ export function row<T>(option: Option<T>): Option<T> {
 }
 
 const VARIABLE_PREFIX = 'CHAOS_SERVE_';
+
+/** What the command line reads itself, and has variables for as well. */
+export const CLI_KEYS = ['config', 'logLevel'] as const;
 
 /** `drainTimeout` is `--drain-timeout`, `backoff.first` is `--backoff-first`. */
 export function flagOf(key: string): string {

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import type { AdminAddress, SupervisorSettings } from '../settings.ts';
+import type { AdminAddress, ServiceSettings, SupervisorSettings } from '../settings.ts';
 import { crossCheck } from './cross-checks.ts';
 import { isRecord } from './kinds.ts';
-import { type Layer, readEnvironment, readFlags, readService, readTop } from './layers.ts';
+import { type Layer, readEnvironment, readFlags, readService, readTop, unknownVariables } from './layers.ts';
 import { type Machine, thisMachine } from './machine.ts';
-import { type Facts, flagOf, type OptionKey } from './option.ts';
+import { type Facts, flagOf, type OptionKey, variableOf } from './option.ts';
 import { type Problem, problemsError, shownKey, shownValue } from './problems.ts';
 import { memoryShareBytes, serviceSettings } from './service-settings.ts';
 import { nameKind } from './special-kinds.ts';
@@ -57,7 +57,7 @@ export function resolveSettings(input: unknown, context: ResolveContext): Superv
     return serviceSettings({ ...all, name: name ?? all.name }, machine);
   });
   // A flag that gives all of them one port has been refused already.
-  if (context.flags?.['port'] === undefined) problems.push(...portClashes(complete));
+  if (context.flags?.['port'] === undefined) problems.push(...portClashes(complete, context.env['PORT']));
 
   const supervisor = withDefaults(drafts.shared.values, sharedFacts(machine, context.cwd));
   if (supervisor.metrics && supervisor.admin === null) {
@@ -71,7 +71,8 @@ export function resolveSettings(input: unknown, context: ResolveContext): Superv
 }
 
 /**
- * Where a running supervisor is steered, for commands that start none: reads `admin` and nothing else.
+ * Where a running supervisor is steered, for commands that start none: reads `admin` and nothing else, but a variable of ours
+ * that is unknown is refused as it is at the start.
  *
  * @throws ChaosError 'usage'
  */
@@ -80,8 +81,11 @@ export function resolveAdmin(input: unknown, context: ResolveContext): AdminAddr
   const top = isRecord(input) && 'admin' in input ? { admin: input['admin'] } : {};
   const flags = context.flags?.['admin'] === undefined ? {} : { admin: context.flags['admin'] };
   const { shared } = draftsOf(top, { ...context, flags }, problems);
-  // The environment is read as a whole; only what concerns the address counts here.
-  const concerning = problems.filter(({ where }) => /admin/i.test(where));
+  // The environment is read as a whole; only what concerns the address counts here, and what may have been meant to.
+  const concerning = [
+    ...problems.filter(({ where }) => /admin/i.test(where)),
+    ...unknownVariables(context.env),
+  ];
   if (concerning.length > 0) throw problemsError(concerning, context.file);
   return withDefaults(shared.values, sharedFacts(context.machine ?? thisMachine(), context.cwd)).admin;
 }
@@ -115,7 +119,7 @@ function draftsOf(
     return { name, where: `${where}.`, own: readService(options, where, source, problems) };
   });
   const several = services.length > 1;
-  if (several) problems.push(...flagsOfOne(flags, named));
+  problems.push(...givenToNamed(flags, context.env, named));
   const decided = (key: OptionKey): boolean =>
     [flags, top].some(({ values }) => key in values) ||
     (services.length > 0 && services.every(({ own }) => key in own.values));
@@ -160,33 +164,65 @@ function servicesOf(
   });
 }
 
-function flagsOfOne(flags: Layer, named: readonly { readonly name: string }[]): readonly Problem[] {
+/** Flags and variables of one service, where the config names several; and a name, where it names any. */
+function givenToNamed(
+  flags: Layer,
+  env: ResolveContext['env'],
+  named: readonly { readonly name: string }[],
+): readonly Problem[] {
   const names = named.map(({ name }) => shownKey(name)).join(', ');
-  return OPTION_KEYS.filter((key) => optionOf(key).single && key in flags.values).map((key) => ({
-    where: key === 'entry' ? key : flagOf(key),
-    what: `is of one service, and the config has several: ${names}; write it there`,
-  }));
+  const what =
+    named.length > 1
+      ? `is of one service, and the config has several: ${names}; write it there`
+      : `the config names its service itself: ${names}; change it there`;
+  return OPTION_KEYS.filter(
+    (key) => optionOf(key).single && (named.length > 1 || (named.length === 1 && key === 'name')),
+  ).flatMap((key) => [
+    ...(key in flags.values ? [{ where: key === 'entry' ? key : flagOf(key), what }] : []),
+    ...((env[variableOf(key)] ?? '') === '' ? [] : [{ where: variableOf(key), what }]),
+  ]);
 }
 
+/** What is nearer stands before; `env` is merged by variable, everything else as a whole. */
 function merged(layers: readonly Layer[]): Layer {
+  const farthestFirst = layers.map(({ values }) => values).reverse();
+  const variables = farthestFirst.flatMap(({ env }) => Object.entries(env ?? {}));
   return {
-    values: Object.assign({}, ...layers.map(({ values }) => values).reverse()) as Partial<Values>,
+    values: {
+      ...(Object.assign({}, ...farthestFirst) as Partial<Values>),
+      ...(variables.length > 0 && { env: Object.fromEntries(variables) }),
+    },
     refused: new Set(layers.flatMap(({ refused }) => [...refused])),
   };
 }
 
-function portClashes(services: SupervisorSettings['services']): readonly Problem[] {
-  return services.flatMap(({ name, port }, index) => {
-    const first = services.findIndex((other) => other.port === port);
-    return port === null || port === 0 || first === index
-      ? []
-      : [
-          {
-            where: `services.${shownKey(name)}.port`,
-            what: `${port} is also that of ${shownKey(services[first]?.name ?? '')}`,
-          },
-        ];
+/**
+ * Services that would be told the same PORT: their own, or that of the environment, which workers have. A PORT among a
+ * service's variables stands: an app that does not listen may need to know another's.
+ */
+function portClashes(
+  services: SupervisorSettings['services'],
+  inherited: string | undefined,
+): readonly Problem[] {
+  // Who has a port of its own is in the right.
+  const told = [
+    ...services.filter(({ port }) => port !== null).map(({ name, port }) => ({ name, port: String(port) })),
+    ...services.filter(inheritsPort).map(({ name }) => ({ name, port: inherited ?? '' })),
+  ];
+  return told.flatMap(({ name, port }, index) => {
+    const first = told.findIndex((other) => other.port === port);
+    if (['', '0'].includes(port) || first === index) return [];
+    const other = shownKey(told[first]?.name ?? '');
+    const isOwn = services.some((service) => service.name === name && service.port !== null);
+    const what = isOwn
+      ? `${port} is also that of ${other}`
+      : `is missing, and PORT of the environment, ${shownValue(port)}, is that of ${other}; write one here, 0 if it listens nowhere`;
+    return [{ where: `services.${shownKey(name)}.port`, what }];
   });
+}
+
+function inheritsPort({ port, env, slotEnv }: ServiceSettings): boolean {
+  return port === null && [env, ...Object.values(slotEnv ?? {})].every(({ PORT }) => PORT === undefined);
 }
 
 function withDefaults(values: Partial<Values>, facts: Facts): Values {

@@ -3,11 +3,10 @@ import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nearest } from '../../base/nearest.ts';
 import type { AdminAddress, Sticky } from '../settings.ts';
+import { SOCKET_PATH_BYTES_MAX } from './admin-path.ts';
 import { isRecord, type Kind, numberOf, type Read, refuse, simpleKind } from './kinds.ts';
 import { type Fault, quoted } from './problems.ts';
 
-/** The address of a unix socket has 108 bytes in Linux, the last one is NUL. See unix(7). */
-const SOCKET_PATH_BYTES_MAX = 107;
 const STICKY_COOKIE_DEFAULT = 'chaos_slot';
 /** Set for every worker by node:cluster and by us. */
 const RESERVED_VARIABLES = new Set([

@@ -20,7 +20,10 @@ export interface ServiceOptions {
   readonly name?: string;
   /** Told to the app as PORT, 0 to 65535. Default: PORT of the environment; without one the app decides. */
   readonly port?: number;
-  /** Variables for the app, on top of the supervisor's own environment. Default: none. */
+  /**
+   * Variables for the app, on top of the supervisor's own environment. Those of a service come on top of those at the top, those
+   * of flags on top of both. Default: none.
+   */
   readonly env?: Readonly<Record<string, string | number | boolean>>;
   /**
    * Variables of single slots, by slot number from 1: `{ 1: { SHARD: 'a' }, 2: { SHARD: 'b' } }`. Ties each worker to its
@@ -129,7 +132,8 @@ export interface SupervisorOptions extends ServiceOptions {
   readonly services?: Readonly<Record<string, Omit<ServiceOptions, 'name'>>>;
   /**
    * Where status and steering are served: path of a unix socket, a port of 127.0.0.1, or `null` for nowhere.
-   * Default: a socket below the temp folder, private to the user, one for each working directory.
+   * Default: a socket below the temp folder (/tmp where its path would have more than 107 bytes), private to the user, one for
+   * each working directory.
    */
   readonly admin?: string | number | null;
   /** Serve Prometheus metrics at the admin address; needs the package prom-client. Default: false. */
