@@ -10,7 +10,7 @@ import {
   resolveSettings,
 } from '../../dist/supervisor/options/resolve-settings.js';
 import { OPTION_KEYS, optionOf } from '../../dist/supervisor/options/table.js';
-import type { ServiceOptions, SupervisorOptions } from '../../dist/supervisor/options/user-options.js';
+import type { SupervisorOptions } from '../../dist/supervisor/options/user-options.js';
 import { tempDir } from '../support/chaos.ts';
 
 const dir = tempDir(t);
@@ -412,33 +412,6 @@ t.test('several services have names of their own, and the top is the default for
   );
   t.match(refusal({ services: {} }).message, /^services: expected an object of services by name/);
   t.match(refusal({ services: { a: {} } }).message, /^services\.a\.entry: is missing/);
-  t.end();
-});
-
-t.test('two services are never told one port, also not by the PORT of the environment', (t) => {
-  const ports = (web: ServiceOptions, api: ServiceOptions, PORT = '3000') => ({
-    input: { services: { web: { entry: 'app.js', ...web }, api: { entry: 'app.js', ...api } } },
-    context: { env: { PORT } },
-  });
-  const missing = (name: string, other: string): string =>
-    `services.${name}.port: is missing, and PORT of the environment, '3000' (string), is that of ${other}; write one here, 0 if it listens nowhere`;
-  const clashes: readonly (readonly [ReturnType<typeof ports>, string])[] = [
-    [ports({}, {}), missing('api', 'web')],
-    [ports({ port: 3000 }, {}), missing('api', 'web')],
-    [ports({}, { port: 3000 }), missing('web', 'api')],
-    [ports({ port: 1 }, { port: 1 }), 'services.api.port: 1 is also that of web'],
-  ];
-  for (const [{ input, context }, message] of clashes) t.equal(refusal(input, context).message, message);
-  for (const { input, context } of [
-    ports({ port: 1 }, {}),
-    ports({ port: 0 }, { port: 0 }),
-    ports({}, {}, '0'),
-    ports({}, {}, ''),
-    ports({}, { env: { PORT: '3000' } }),
-    ports({}, { slotEnv: { 1: { PORT: '4000' } } }),
-  ]) {
-    t.doesNotThrow(() => resolve(input, context), JSON.stringify(input));
-  }
   t.end();
 });
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { AdminAddress, ServiceSettings, SupervisorSettings } from '../settings.ts';
+import type { AdminAddress, SupervisorSettings } from '../settings.ts';
 import { crossCheck } from './cross-checks.ts';
 import { isRecord } from './kinds.ts';
 import { type Layer, readEnvironment, readFlags, readService, readTop, unknownVariables } from './layers.ts';
@@ -57,7 +57,7 @@ export function resolveSettings(input: unknown, context: ResolveContext): Superv
     return serviceSettings({ ...all, name: name ?? all.name }, machine);
   });
   // A flag that gives all of them one port has been refused already.
-  if (context.flags?.['port'] === undefined) problems.push(...portClashes(complete, context.env['PORT']));
+  if (context.flags?.['port'] === undefined) problems.push(...portClashes(complete));
 
   const supervisor = withDefaults(drafts.shared.values, sharedFacts(machine, context.cwd));
   if (supervisor.metrics && supervisor.admin === null) {
@@ -196,33 +196,18 @@ function merged(layers: readonly Layer[]): Layer {
   };
 }
 
-/**
- * Services that would be told the same PORT: their own, or that of the environment, which workers have. A PORT among a
- * service's variables stands: an app that does not listen may need to know another's.
- */
-function portClashes(
-  services: SupervisorSettings['services'],
-  inherited: string | undefined,
-): readonly Problem[] {
-  // Who has a port of its own is in the right.
-  const told = [
-    ...services.filter(({ port }) => port !== null).map(({ name, port }) => ({ name, port: String(port) })),
-    ...services.filter(inheritsPort).map(({ name }) => ({ name, port: inherited ?? '' })),
-  ];
-  return told.flatMap(({ name, port }, index) => {
-    const first = told.findIndex((other) => other.port === port);
-    if (['', '0'].includes(port) || first === index) return [];
-    const other = shownKey(told[first]?.name ?? '');
-    const isOwn = services.some((service) => service.name === name && service.port !== null);
-    const what = isOwn
-      ? `${port} is also that of ${other}`
-      : `is missing, and PORT of the environment, ${shownValue(port)}, is that of ${other}; write one here, 0 if it listens nowhere`;
-    return [{ where: `services.${shownKey(name)}.port`, what }];
+function portClashes(services: SupervisorSettings['services']): readonly Problem[] {
+  return services.flatMap(({ name, port }, index) => {
+    const first = services.findIndex((other) => other.port === port);
+    return port === null || port === 0 || first === index
+      ? []
+      : [
+          {
+            where: `services.${shownKey(name)}.port`,
+            what: `${port} is also that of ${shownKey(services[first]?.name ?? '')}`,
+          },
+        ];
   });
-}
-
-function inheritsPort({ port, env, slotEnv }: ServiceSettings): boolean {
-  return port === null && [env, ...Object.values(slotEnv ?? {})].every(({ PORT }) => PORT === undefined);
 }
 
 function withDefaults(values: Partial<Values>, facts: Facts): Values {

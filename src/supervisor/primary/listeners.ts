@@ -121,7 +121,7 @@ export function listenFailure(error: ListenError, where: string): ChaosError {
   const message = `cannot listen on ${where}: ${error.message}`;
   const hint =
     error.code === 'EADDRINUSE'
-      ? 'Something else listens there: end it, or choose another port with --port.'
+      ? 'Something else listens there, perhaps another service: end it, or give this one another port, with --port or in the config.'
       : 'Choose a port above 1023, or an address of this machine.';
   return new ChaosError('usage', message, { hint, cause: error });
 }
