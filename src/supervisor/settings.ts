@@ -110,6 +110,7 @@ export interface Supervisor {
    * and the others take their settings over. Resolves when done, rejects when the new generation does not boot (the old one goes on).
    */
   readonly reload: (settings?: SupervisorSettings) => Promise<void>;
+  /** Workers: 1 to 1,024. Throws ChaosError 'usage' for anything else, and when there is no such service. */
   readonly scale: (service: string, workers: number) => void;
   /** Drains and ends all workers; resolves when none is left. */
   readonly stop: () => Promise<void>;
