@@ -52,3 +52,19 @@ t.test('scale refuses what is no number of workers, and changes nothing', async 
     after: 1,
   });
 });
+
+t.test('messages from the primary: who can take one gets it, and every failure is told', async (t) => {
+  t.match(await steered(t, 'bus'), {
+    broadcast: {
+      how: 'threw',
+      code: 'IPC_BUSY',
+      message: /^2 of 3 workers did not get it; news: \d+ bytes wait in the channel/,
+    },
+    heard: [0, 0, 1],
+    tooLarge: { how: 'threw', code: 'IPC_TOO_LARGE' },
+    unknown: { how: 'rejected', name: 'ChaosError', reason: 'usage' },
+    noOptions: { how: 'resolved', value: 0 },
+    never: { how: 'rejected', name: 'RangeError', message: /^timeoutMs: / },
+    long: { how: 'rejected', code: 'E_LONG', message: /^x+…$/ },
+  });
+});
