@@ -68,3 +68,23 @@ t.test('messages from the primary: who can take one gets it, and every failure i
     long: { how: 'rejected', code: 'E_LONG', message: /^x+…$/ },
   });
 });
+
+t.test(
+  'a worker that asks to be replaced: the log says so first, with slot and reason, then that it drains',
+  async (t) => {
+    const lines = (await steered(t, 'recycle')) as readonly Readonly<Record<string, unknown>>[];
+    const of = (slot: number) =>
+      lines.filter(
+        (line) =>
+          line['slot'] === slot &&
+          line['reason'] === 'asked' &&
+          ['worker is to be replaced', 'worker drains'].includes(String(line['msg'])),
+      );
+    t.match(of(1), [
+      { msg: 'worker is to be replaced', detail: 'the cache is stale' },
+      { msg: 'worker drains' },
+    ]);
+    t.match(of(2), [{ msg: 'worker is to be replaced', detail: /^r{200}…$/ }, { msg: 'worker drains' }]);
+    t.equal(lines.filter(({ msg }) => msg === 'worker is to be replaced').length, 2, 'one line each');
+  },
+);

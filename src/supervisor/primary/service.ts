@@ -169,7 +169,9 @@ export class Service {
     for (const command of commands) this.#carryOut(command);
     if (isOtherStaff) {
       this.#suspects.watch();
-      if (noteTransitions({ before, after: state, log: this.#log, pidOf: (id) => this.#pidOf(id) })) {
+      if (
+        noteTransitions({ before, after: state, log: this.#log, processOf: (id) => this.workers.get(id) })
+      ) {
         this.#events.onChange();
       }
     }
