@@ -35,7 +35,7 @@ export function validateScenario(input: unknown, options: ValidateOptions): Scen
   });
   const read = schema.safeParse(input);
   if (read.success) return read.data;
-  const problems = read.error.issues.flatMap((issue) => describe(issue, []));
+  const problems = read.error.issues.flatMap((issue) => describeIssue(issue));
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
   throw new ChaosError('usage', `${options.file} is not a valid scenario: ${count}\n${problems.join('\n')}`, {
     hint: 'Nothing was started. `chaos init` writes a commented example.',
@@ -45,7 +45,7 @@ export function validateScenario(input: unknown, options: ValidateOptions): Scen
 type Path = readonly PropertyKey[];
 
 /** A line a problem: `  load.connections: got 5000; allowed: ...`. */
-function describe(issue: z.core.$ZodIssue, parent: Path): readonly string[] {
+export function describeIssue(issue: z.core.$ZodIssue, parent: Path = []): readonly string[] {
   const path = [...parent, ...issue.path];
   if (issue.code === 'unrecognized_keys') {
     const messages = issue.message.split('\n');
@@ -53,10 +53,10 @@ function describe(issue: z.core.$ZodIssue, parent: Path): readonly string[] {
   }
   if (issue.code === 'invalid_union') {
     const nearestMember = issue.errors.find((member) => member.some(gotPastTheType));
-    if (nearestMember) return nearestMember.flatMap((inner) => describe(inner, path));
+    if (nearestMember) return nearestMember.flatMap((inner) => describeIssue(inner, path));
   }
   if (issue.code === 'invalid_key') {
-    return issue.issues.flatMap((inner) => describe(inner, path));
+    return issue.issues.flatMap((inner) => describeIssue(inner, path));
   }
   return [line(path, issue.message)];
 }

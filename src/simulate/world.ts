@@ -142,3 +142,51 @@ export function lifeMs({ config: { limits }, nature }: World): number {
   const requestsMs = ((limits.requests ?? Number.POSITIVE_INFINITY) / nature.requestsPerSecond) * 1000;
   return Math.min(requestsMs, limits.ageMs ?? Number.POSITIVE_INFINITY) * (1 - limits.stagger);
 }
+
+/** What must hold between a world's numbers; where it does not, rules break without any fault of the policy. */
+const BETWEEN: readonly (readonly [what: string, holds: (world: World) => boolean])[] = [
+  [
+    'config.suspectMs must be at least 3 times nature.beatMs',
+    ({ config, nature }) => config.suspectMs >= 3 * nature.beatMs,
+  ],
+  ['config.deadMs must be more than config.suspectMs', ({ config }) => config.deadMs > config.suspectMs],
+  [
+    'config.withdrawMs must be at most config.suspectMs',
+    ({ config }) => config.withdrawMs <= config.suspectMs,
+  ],
+  [
+    'config.backoff.firstMs must be at most config.backoff.capMs',
+    ({ config }) => config.backoff.firstMs <= config.backoff.capMs,
+  ],
+  [
+    'config.limits must let a worker live for as long as it takes to replace all others',
+    // Drawn worlds are often just there, give or take the rounding.
+    (world) => lifeMs(world) >= lifeMsMin(world) * (1 - 1e-9),
+  ],
+  ['nature.takeMsMax must be less than nature.claimMs', ({ nature }) => nature.takeMsMax < nature.claimMs],
+  ['nature.bootMsMin must be at most nature.bootMsMax', ({ nature }) => nature.bootMsMin <= nature.bootMsMax],
+  [
+    'config.standbys must be 0 with config.slotBound',
+    ({ config }) => config.standbys === 0 || !config.slotBound,
+  ],
+  [
+    'a burst on b needs nature.listeners 2',
+    ({ nature, troubles }) =>
+      nature.listeners === 2 || !troubles.some((it) => it.type === 'burst' && it.burst.listener === 'b'),
+  ],
+  [
+    "a burst with config.balance 'none' must have count 0: the primary sees no connection",
+    ({ config, troubles }) =>
+      config.balance !== 'none' || !troubles.some((it) => it.type === 'burst' && it.burst.count > 0),
+  ],
+  [
+    'troubles must be in order of their atMs',
+    ({ troubles }) =>
+      troubles.every(({ atMs }, index) => index === 0 || atMs >= (troubles[index - 1]?.atMs ?? 0)),
+  ],
+];
+
+/** The first thing that does not hold between a world's numbers; null when all does. */
+export function atOdds(world: World): string | null {
+  return BETWEEN.find(([, holds]) => !holds(world))?.[0] ?? null;
+}

@@ -94,9 +94,9 @@ export interface WorkerStatus {
   readonly beat: Beat | null;
 }
 
-/** Errors of `Supervisor.ask`: no such worker, no answer in time, refused by limits, or what the handler threw. */
+/** Errors of `Supervisor.ask`: no such service or worker, no answer in time, refused by limits, or what the handler threw. */
 export interface AskOptions {
-  /** Default 5,000 ms. */
+  /** 1 to 2^31-1 ms. Default 5,000 ms. */
   readonly timeoutMs?: number;
 }
 
@@ -111,6 +111,7 @@ export interface Supervisor {
    * generation goes on, new services are stopped and missing ones stay.
    */
   readonly reload: (settings?: SupervisorSettings) => Promise<void>;
+  /** Workers: 1 to 1,024. Throws ChaosError 'usage' for anything else, and when there is no such service. */
   readonly scale: (service: string, workers: number) => void;
   /** Drains and ends all workers; resolves when none is left. */
   readonly stop: () => Promise<void>;
@@ -126,7 +127,10 @@ export interface Supervisor {
     body: unknown,
     options?: AskOptions,
   ) => Promise<unknown>;
-  /** To every worker of a service, standbys included. */
+  /**
+   * To every worker of a service, standbys included. Throws an error with code IPC_BUSY (channels are full) or IPC_TOO_LARGE when
+   * some could not take it, and says how many; it was sent to all others then.
+   */
   readonly broadcast: (service: string, topic: string, body: unknown) => void;
   /** Answers requests from workers on a topic. */
   readonly handle: (topic: string, handler: Handler) => void;

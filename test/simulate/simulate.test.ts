@@ -7,9 +7,10 @@ import { build } from 'esbuild';
 import t from 'tap';
 import { makeWorld } from '../../dist/simulate/make-world.js';
 import { playSeeds, shrinkWorld, traceWorld } from '../../dist/simulate/many.js';
-import type { Policy } from '../../dist/simulate/policy-port.js';
+import { POLICY, type Policy } from '../../dist/simulate/policy-port.js';
 import { runWorld } from '../../dist/simulate/run-world.js';
-import type { World } from '../../dist/simulate/world.js';
+import { atOdds, type World } from '../../dist/simulate/world.js';
+import { worldSchema } from '../../dist/simulate/world-schema.js';
 import { chaos, tempDir } from '../support/chaos.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
 
@@ -170,6 +171,62 @@ t.test('chaos simulate refuses what it cannot play: exit 3', async (t) => {
     check(['--replay', join(dir, 'none.json')], /none\.json/),
     check(['--replay', join(dir, 'other.json')], /no simulated world/),
   ]);
+});
+
+t.test('every world that is drawn, and what it shrinks to, can be replayed from its JSON', (t) => {
+  for (let seed = 1; seed <= 2000; seed++) {
+    const world = makeWorld(seed, 60);
+    const read = worldSchema.safeParse(JSON.parse(JSON.stringify(world)));
+    if (!read.success || atOdds(world) !== null) {
+      t.fail(`seed ${seed}: ${read.error?.message ?? atOdds(world)}`);
+      continue;
+    }
+    if (JSON.stringify(read.data) !== JSON.stringify(world)) t.same(read.data, world);
+  }
+  const blind: Policy = { ...POLICY, transition: (state) => ({ state, commands: [], isOtherStaff: false }) };
+  const world = makeWorld(3, 60);
+  const { broken } = runWorld(world, { policy: blind });
+  if (broken === null) throw new Error('a policy that does nothing breaks no rule');
+  const small = shrinkWorld(world, broken, blind).world;
+  t.ok(worldSchema.safeParse(JSON.parse(JSON.stringify(small))).success);
+  t.equal(atOdds(small), null);
+  t.end();
+});
+
+t.test('chaos simulate --replay refuses a damaged world, and names what is wrong with it', async (t) => {
+  const dir = tempDir(t);
+  const world = makeWorld(1, 20);
+  const { config, nature } = world;
+  const { drainMs: _, ...noDrain } = config;
+  const cases: readonly (readonly [damaged: unknown, expected: RegExp])[] = [
+    [{ ...world, config: noDrain }, /config\.drainMs: is missing; expected: a number from 0/],
+    [{ ...world, config: { ...config, backoff: null } }, /config\.backoff: got null; allowed: an object/],
+    [{ ...world, config: { ...config, workers: -1 } }, /config\.workers: got -1; allowed: .* 1 to 29/],
+    [{ ...world, config: { ...config, wrokers: 2 } }, /config\.wrokers: unknown key; did you mean 'workers'/],
+    [{ ...world, nature: { ...nature, beatMs: 0 } }, /nature\.beatMs: got 0; allowed: a number from 5/],
+    [{ world: { ...world, troubles: [{ type: 'flood', atMs: 1 }] } }, /troubles\[0\]\.type: got "flood"/],
+    [{ ...world, troubles: [{ type: 'die', atMs: 1, pick: 0 }] }, /troubles\[0\]\.count: is missing/],
+    [
+      { ...world, config: { ...config, deadMs: config.suspectMs } },
+      /no simulated world: config\.deadMs must be more/,
+    ],
+    [
+      { ...world, config: { ...config, slotBound: true, standbys: 1 } },
+      /config\.standbys must be 0 with config\.slotBound/,
+    ],
+    [{ world: null }, /no simulated world/],
+    [[world], /no simulated world/],
+  ];
+  const check = async ([damaged, expected]: (typeof cases)[number], index: number): Promise<void> => {
+    const file = join(dir, `${index}.json`);
+    writeFileSync(file, JSON.stringify(damaged));
+    const { code, stderr } = await chaos(t, ['simulate', '--replay', file]).done;
+    t.equal(code, 3, stderr);
+    t.match(stderr, expected);
+  };
+  for (let i = 0; i < cases.length; i += 2) {
+    await Promise.all(cases.slice(i, i + 2).map((one, index) => check(one, i + index)));
+  }
 });
 
 t.test('every planted bug of the policy is found', { timeout: 230_000 }, async (t) => {

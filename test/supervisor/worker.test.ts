@@ -10,6 +10,7 @@ import t, { type Test } from 'tap';
 import { freePort } from '../../dist/runtime/free-port.js';
 import type { BusMessage, ToWorker, WorkerSettings } from '../../dist/supervisor/wire.cjs';
 import type { Bus, BusModule, BusOptions } from '../../dist/supervisor/worker/bus.cjs';
+import type { Health } from '../../dist/supervisor/worker/health.cjs';
 import { eventually, ROOT, tempDir } from '../support/chaos.ts';
 import { cleanSpawn } from '../support/clean-spawn.ts';
 
@@ -859,6 +860,34 @@ t.test('the app’s own side', async (t) => {
       'function',
     );
     await t.rejects(api['ask']?.('x') as Promise<unknown>, { code: 'IPC_CLOSED' });
+    await t.rejects(api['ask']?.('x', 1, null) as Promise<unknown>, { code: 'IPC_CLOSED' });
+    for (const ms of [0, -5, 9, Number.NaN, 3e9, Number.POSITIVE_INFINITY]) {
+      t.throws(() => api['health']?.(() => true, { everyMs: ms }), {
+        name: 'RangeError',
+        message: `everyMs: expected a time from 10 to 2147483647 ms, got ${ms}`,
+      });
+    }
+    t.throws(() => api['health']?.(() => true, { everyMs: '1s' }), { name: 'TypeError' });
+    await t.rejects(api['ask']?.('x', 1, { timeoutMs: Number.NaN }) as Promise<unknown>, {
+      name: 'RangeError',
+    });
+  });
+
+  t.test('a health check that was stopped is not called again', async (t) => {
+    const { watchHealth } = createRequire(import.meta.url)(
+      '../../dist/supervisor/worker/health.cjs',
+    ) as Health;
+    for (const ms of [0, -5, Number.NaN, 3e9, Number.POSITIVE_INFINITY])
+      t.throws(() => watchHealth(() => true, { everyMs: ms }), RangeError);
+    const calls = { stopped: 0, other: 0 };
+    const stop = watchHealth(() => void calls.stopped++, { everyMs: 10 });
+    const stopOther = watchHealth(() => void calls.other++, { everyMs: 10 });
+    t.teardown(stopOther);
+    t.ok(await eventually(() => calls.stopped > 1, DEADLINE_MS));
+    stop();
+    const before = { ...calls };
+    t.ok(await eventually(() => calls.other > before.other + 3, DEADLINE_MS));
+    t.equal(calls.stopped, before.stopped);
   });
 });
 
@@ -976,6 +1005,42 @@ t.test('the bus', async (t) => {
     t.match(await settled, [{ reason: { code: 'IPC_TOO_LARGE' } }, { reason: { message: /circular/i } }]);
   });
 
+  t.test('an error that is too large is cut to fit', async (t) => {
+    handlers.set('fails at length', (length) => {
+      const message = '\u0000'.repeat(Number(length));
+      throw Object.assign(new Error(message), { code: `E_${message}` });
+    });
+    const { a, deliver } = pair();
+    const settled = Promise.allSettled([a.ask('fails at length', 5000), a.ask('fails at length', 10)]);
+    await deliver();
+    const whole = '\u0000'.repeat(10);
+    t.match(await settled, [
+      { reason: { code: /^E_\0{60}…$/, message: /^\0{62}…$/ } },
+      { reason: { code: `E_${whole}`, message: whole } },
+    ]);
+  });
+
+  t.test('a time that is none is refused; no options are the default', async (t) => {
+    const { a, deliver } = pair();
+    for (const timeoutMs of [Number.POSITIVE_INFINITY, 2 ** 31, Number.NaN, -1, 0, 0.5]) {
+      await t.rejects(a.ask('double', 1, { timeoutMs }), {
+        name: 'RangeError',
+        message: `timeoutMs: expected a time from 1 to 2147483647 ms, got ${timeoutMs}`,
+      });
+    }
+    const text = { timeoutMs: '100' } as unknown as { timeoutMs: number };
+    await t.rejects(a.ask('double', 1, text), { name: 'TypeError', message: /got string$/ });
+    const answers = Promise.all([
+      a.ask('double', 1, { timeoutMs: 2 ** 31 - 1 }),
+      a.ask('double', 2, null as unknown as undefined),
+    ]);
+    await deliver();
+    t.same(await answers, [
+      [2, 0],
+      [4, 0],
+    ]);
+  });
+
   t.test('the answering side holds its limit too', async (t) => {
     const { a, deliver } = pair({ limits: { ...limits, outstandingMax: 2 } });
     const hung = Promise.allSettled([
@@ -997,7 +1062,7 @@ t.test('the bus', async (t) => {
     await waiting;
     await t.rejects(a.ask('double', 1), { code: 'IPC_CLOSED' });
     t.throws(() => a.broadcast('x', 1), { code: 'IPC_CLOSED' });
-    t.equal(a.relay({ t: 'cast', topic: 'x', body: 1, from: 1 }), false);
+    t.match(a.relay({ t: 'cast', topic: 'x', body: 1, from: 1 }), { code: 'IPC_CLOSED' });
   });
 
   t.test('a broadcast is told before it is handled', async (t) => {

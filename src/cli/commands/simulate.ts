@@ -2,14 +2,16 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import pc from 'picocolors';
-import { z } from 'zod';
 import { ChaosError, messageOf } from '../../base/errors.ts';
 import { formatCount, formatMs } from '../../base/format.ts';
+import { describeIssue } from '../../scenario/validate-scenario.ts';
 import { describeBroken } from '../../simulate/describe.ts';
 import { makeWorld } from '../../simulate/make-world.ts';
 import { shrinkWorld, type Totals, traceWorld } from '../../simulate/many.ts';
 import type { Broken } from '../../simulate/run-world.ts';
-import type { World } from '../../simulate/world.ts';
+import { atOdds, type World } from '../../simulate/world.ts';
+import { worldSchema } from '../../simulate/world-schema.ts';
+import { isRecord } from '../../supervisor/options/kinds.ts';
 import type { CliContext } from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { wholeNumber } from '../options.ts';
@@ -132,16 +134,11 @@ function replay(cli: CliContext, options: SimulateOptions): boolean {
   return broken !== null;
 }
 
-const worldSchema = z.looseObject({
-  version: z.literal(1),
-  seed: z.number(),
-  seconds: z.number(),
-  config: z.looseObject({ workers: z.number() }),
-  nature: z.looseObject({ beatMs: z.number() }),
-  troubles: z.array(z.looseObject({ type: z.string(), atMs: z.number() })),
-});
-
-/** A world as `--json` or the end of a violation's text has it. */
+/**
+ * A world as `--json` or the end of a violation's text has it.
+ *
+ * @throws ChaosError 'usage' that names each problem
+ */
 function readWorld(file: string): World {
   const hint = 'Take the last line of what a violation prints, or the output of `chaos simulate --json`.';
   let value: unknown;
@@ -153,10 +150,17 @@ function readWorld(file: string): World {
       cause: error,
     });
   }
-  const whole = z.looseObject({ world: worldSchema }).safeParse(value);
-  const read = whole.success ? whole.data.world : worldSchema.safeParse(value).data;
-  if (read === undefined) throw new ChaosError('usage', `${file} holds no simulated world`, { hint });
-  return read as unknown as World;
+  const refuse = (why: string): ChaosError =>
+    new ChaosError('usage', `${file} holds no simulated world${why}`, { hint });
+  const world = isRecord(value) && 'world' in value ? value['world'] : value;
+  if (!isRecord(world)) throw refuse('');
+  const read = worldSchema.safeParse(world);
+  if (!read.success) {
+    throw refuse(`\n${read.error.issues.flatMap((issue) => describeIssue(issue)).join('\n')}`);
+  }
+  const odds = atOdds(read.data);
+  if (odds !== null) throw refuse(`: ${odds}`);
+  return read.data;
 }
 
 function progressLine(

@@ -2,11 +2,11 @@ import { createRequire } from 'node:module';
 import { ChaosError } from '../../base/errors.ts';
 import type { AskOptions, Handler } from '../settings.ts';
 import type { BusMessage } from '../wire.cts';
-import type { Bus, BusModule } from '../worker/bus.cts';
+import type { Bus, BusError, BusModule } from '../worker/bus.cts';
 import type { Service } from './service.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-const { createBus } = createRequire(import.meta.url)('../worker/bus.cjs') as BusModule;
+const { busError, createBus } = createRequire(import.meta.url)('../worker/bus.cjs') as BusModule;
 
 /** The primary's ends of all channels: one bus a worker, one set of handlers. */
 export class BusHub {
@@ -34,8 +34,22 @@ export class BusHub {
     return this.#busOf(service, worker).ask(topic, body, options);
   }
 
+  /**
+   * To every worker that can take it: who can't keeps nobody else from it.
+   *
+   * @throws BusError after it was sent to all others, with the code of the first who could not take it
+   */
   broadcast(service: Service, topic: string, body: unknown): void {
-    for (const worker of service.workers.values()) this.#busOf(service, worker).broadcast(topic, body);
+    const errors: BusError[] = [];
+    for (const worker of service.workers.values()) {
+      const error = this.#busOf(service, worker).relay({ t: 'cast', topic, body, from: 0 });
+      // A closed channel is that of a worker on its way out: nobody misses it.
+      if (error !== null && error.code !== 'IPC_CLOSED') errors.push(error);
+    }
+    const [first] = errors;
+    if (first === undefined) return;
+    const { size } = service.workers;
+    throw busError(first.code, `${errors.length} of ${size} workers did not get it; ${first.message}`);
   }
 
   handle(topic: string, handler: Handler): void {

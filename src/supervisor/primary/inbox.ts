@@ -3,7 +3,7 @@ import type { Event } from '../policy/model.ts';
 import type { BusMessage, ToPrimary } from '../wire.cts';
 import type { Connections } from './connections.ts';
 import { type ListenError, type Listeners, listenFailure } from './listeners.ts';
-import { eventOf, listenerOf } from './messages.ts';
+import { eventOf, inBrief, listenerOf } from './messages.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 interface InboxGiven {
@@ -56,7 +56,10 @@ export class Inbox {
         return worker.onPlainListening(() => onEvent({ type: 'ready', worker: worker.id }));
       case 'health':
         if (!message.ok)
-          log().warn({ worker: worker.id, detail: message.detail }, 'worker says it is unhealthy');
+          log().warn({ worker: worker.id, detail: inBrief(message.detail) }, 'worker says it is unhealthy');
+        break;
+      case 'retire':
+        worker.wish ??= inBrief(message.reason);
         break;
       case 'ask':
       case 'cast':

@@ -39,6 +39,14 @@ export function eventOf(worker: number, message: ToPrimary): Event | null {
   }
 }
 
+const DETAIL_LENGTH_MAX = 200;
+
+/** An app's own words for a log line: they may be anything that goes through JSON, of any length. */
+export function inBrief(said: unknown): string {
+  const text = typeof said === 'string' ? said : (JSON.stringify(said) ?? '');
+  return text.length > DETAIL_LENGTH_MAX ? `${text.slice(0, DETAIL_LENGTH_MAX)}…` : text;
+}
+
 /** The key of a listener that node:cluster shares (SCHED_NONE), where the primary opens none of its own. */
 export function listenerOf({ address, port }: Extract<ToPrimary, { t: 'listens' }>): string {
   return `${address ?? '*'}:${port}`;

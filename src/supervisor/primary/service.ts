@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
-import type { ChaosError } from '../../base/errors.ts';
+import { ChaosError } from '../../base/errors.ts';
+import { shownValue } from '../options/problems.ts';
+import { workersKind } from '../options/special-kinds.ts';
 import { scaled } from '../policy/copies.ts';
 import type { Command, Event, PolicyState } from '../policy/model.ts';
 import { initialState, transition } from '../policy/transition.ts';
@@ -131,7 +133,13 @@ export class Service {
     return this.#supervisorLog.child({ service: name });
   }
 
+  /** @throws ChaosError 'usage' when it is no number of workers that the option takes; nothing has changed then */
   scale(workers: number): void {
+    const read = workersKind.read(workers, { textual: false, baseDir: '' });
+    if ('faults' in read || read.value === null) {
+      const got = shownValue(workers);
+      throw new ChaosError('usage', `workers: expected a whole number from 1 to 1,024, got ${got}`);
+    }
     const withWorkers = (from: ServiceSettings): ServiceSettings => ({
       ...from,
       policy: scaled(from.policy, workers),
@@ -171,7 +179,9 @@ export class Service {
     for (const command of commands) this.#carryOut(command);
     if (isOtherStaff) {
       this.#suspects.watch();
-      if (noteTransitions({ before, after: state, log: this.#log, pidOf: (id) => this.#pidOf(id) })) {
+      if (
+        noteTransitions({ before, after: state, log: this.#log, processOf: (id) => this.workers.get(id) })
+      ) {
         this.#events.onChange();
       }
     }

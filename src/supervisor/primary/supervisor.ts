@@ -84,7 +84,8 @@ class Primary {
       force: () => this.#force(),
       ready: this.#ready.promise,
       stopped: this.#stopped.promise,
-      ask: (to, topic, body, options) =>
+      // Async, so that an unknown service rejects as all else does.
+      ask: async (to, topic, body, options) =>
         this.#hub.ask(this.#service(to.service), to.slot, topic, body, options),
       broadcast: (name, topic, body) => this.#hub.broadcast(this.#service(name), topic, body),
       handle: (topic, handler) => this.#hub.handle(topic, handler),

@@ -1,34 +1,42 @@
 import type { Logger } from 'pino';
 import type { PolicyState, WorkerState } from '../policy/model.ts';
+import type { WorkerProcess } from './worker-process.ts';
 
-/** One log line for each worker that changed its phase, became suspect, or is to be retired. @returns whether any did */
+/**
+ * One log line for each worker that became suspect, is to be retired, or changed its phase. Where one step does several of
+ * these to a worker, in this order: it drains because it is to be replaced.
+ *
+ * @returns whether any did
+ */
 export function noteTransitions(seen: {
   readonly before: PolicyState;
   readonly after: PolicyState;
   readonly log: Logger;
-  readonly pidOf: (worker: number) => number | null;
+  readonly processOf: (worker: number) => Pick<WorkerProcess, 'pid' | 'wish'> | undefined;
 }): boolean {
-  const { before, after, log, pidOf } = seen;
+  const { before, after, log, processOf } = seen;
   let hasChanged = before.workers.length !== after.workers.length;
   for (const [at, worker] of after.workers.entries()) {
     // Nearly always: nobody before it came or went.
     if (before.workers[at] === worker) continue;
     const old = before.workers.find((candidate) => candidate.id === worker.id);
     if (old === worker) continue;
-    const facts = { worker: worker.id, pid: pidOf(worker.id), generation: worker.generation };
-    if (old?.phase !== worker.phase) {
-      hasChanged = true;
-      log[levelOf(worker)]({ ...facts, ...detail(worker, old) }, sentenceOf(worker));
-    }
+    const { pid = null, wish = null } = processOf(worker.id) ?? {};
+    const facts = { worker: worker.id, pid, generation: worker.generation };
+    // A step that drains or kills it takes its slot away too.
+    const slot = worker.slot ?? old?.slot ?? null;
     if (old !== undefined && old.suspect !== worker.suspect) {
       hasChanged = true;
-      log.warn(
-        { ...facts, slot: worker.slot },
-        worker.suspect ? 'worker is silent' : 'worker is heard again',
-      );
+      log.warn({ ...facts, slot }, worker.suspect ? 'worker is silent' : 'worker is heard again');
     }
     if (worker.retire !== null && old?.retire === null) {
-      log.info({ ...facts, slot: worker.slot, reason: worker.retire }, 'worker is to be replaced');
+      const said = worker.retire === 'asked' && wish !== null ? { detail: wish } : {};
+      log.info({ ...facts, slot, reason: worker.retire, ...said }, 'worker is to be replaced');
+    }
+    if (old?.phase !== worker.phase) {
+      hasChanged = true;
+      const why = worker.endReason === null ? {} : { reason: worker.endReason };
+      log[levelOf(worker)]({ ...facts, ...(slot !== null && { slot }), ...why }, sentenceOf(worker));
     }
   }
   return hasChanged;
@@ -50,12 +58,4 @@ function levelOf(worker: WorkerState): 'info' | 'warn' {
   const isTrouble =
     worker.phase === 'ending' && worker.endReason !== 'surplus' && worker.endReason !== 'stop';
   return isTrouble ? 'warn' : 'info';
-}
-
-function detail(worker: WorkerState, old: WorkerState | undefined): Readonly<Record<string, unknown>> {
-  const slot = worker.slot ?? old?.slot ?? null;
-  return {
-    ...(slot !== null && { slot }),
-    ...(worker.endReason !== null && { reason: worker.endReason }),
-  };
 }

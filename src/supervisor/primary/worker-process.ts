@@ -42,6 +42,8 @@ export class WorkerProcess {
   /** What it listens on, by listener key. */
   readonly addresses = new Map<string, SockName>();
   beat: Beat | null = null;
+  /** Why it asks to be replaced, in its own words; null when it does not. */
+  wish: string | null = null;
   #told: Told = { open: 0, atMs: Number.NEGATIVE_INFINITY };
   /** Messages of the app in the current second. */
   messages = 0;

@@ -5,9 +5,11 @@
 import type { AskOptions, BusModule, Handler } from './bus.cts';
 import type { HealthOptions } from './health.cts';
 import type { SupervisedModule } from './supervised.cts';
+import type { Times } from './times.cts';
 
 const { supervised } = require('./supervised.cjs') as SupervisedModule;
 const { busError } = require('./bus.cjs') as BusModule;
+const { everyMsOf, timeoutMsOf } = require('./times.cjs') as Times;
 
 export type { AskOptions, BusError, BusErrorCode, Handler } from './bus.cts';
 export type { HealthOptions } from './health.cts';
@@ -28,7 +30,8 @@ export declare const onServe: (listener: (slot: number) => void) => void;
 export declare const ready: () => void;
 /**
  * Asks `check` again and again. When it has answered `false`, thrown, or not settled within `everyMs` (default 5,000)
- * three times in a row, the supervisor replaces this worker. Returns what ends the asking.
+ * three times in a row, the supervisor replaces this worker. Returns what ends the asking. Throws a `RangeError` or
+ * `TypeError` when `everyMs` is not from 10 to 2^31-1.
  */
 export declare const health: (check: () => unknown, options?: HealthOptions) => () => void;
 /**
@@ -36,11 +39,11 @@ export declare const health: (check: () => unknown, options?: HealthOptions) => 
  * open, for the hook to say goodbye on.
  */
 export declare const beforeExit: (hook: () => unknown) => void;
-/** Asks to be replaced and drained. */
+/** Asks to be replaced and drained. The reason is for the log, which keeps its first 200 characters. */
 export declare const retire: (reason: string) => void;
 /**
  * Asks the primary, which answers by its own `handle`. Rejects with `BusError`, or with what the handler threw.
- * `timeoutMs` default 5,000.
+ * `timeoutMs` is from 1 to 2^31-1, default 5,000; anything else rejects with a `RangeError` or `TypeError`.
  */
 export declare const ask: (topic: string, body?: unknown, options?: AskOptions) => Promise<unknown>;
 /** Answers requests and hears broadcasts on a topic; a later handler replaces an earlier one. */
@@ -57,12 +60,18 @@ module.exports.generation = supervised()?.generation ?? null;
 module.exports.slot = (): number | null => supervised()?.slot() ?? null;
 module.exports.onServe = (listener: (slot: number) => void): void => supervised()?.onServe(listener);
 module.exports.ready = (): void => supervised()?.ready();
-module.exports.health = (check: () => unknown, options?: HealthOptions): (() => void) =>
-  supervised()?.health(check, options) ?? nothing;
+module.exports.health = (check: () => unknown, options?: HealthOptions): (() => void) => {
+  // Also where nobody listens: a mistake shall show before it runs under a supervisor.
+  const everyMs = everyMsOf(options);
+  return supervised()?.health(check, { everyMs }) ?? nothing;
+};
 module.exports.beforeExit = (hook: () => unknown): void => supervised()?.beforeExit(hook);
 module.exports.retire = (reason: string): void => supervised()?.retire(reason);
-module.exports.ask = (topic: string, body?: unknown, options?: AskOptions): Promise<unknown> =>
-  supervised()?.ask(topic, body, options) ??
-  Promise.reject(busError('IPC_CLOSED', `${topic}: this process has no supervisor to ask`));
+module.exports.ask = async (topic: string, body?: unknown, options?: AskOptions): Promise<unknown> => {
+  const timeoutMs = timeoutMsOf(options);
+  const here = supervised();
+  if (here === null) throw busError('IPC_CLOSED', `${topic}: this process has no supervisor to ask`);
+  return here.ask(topic, body, { timeoutMs });
+};
 module.exports.handle = (topic: string, handler: Handler): void => supervised()?.handle(topic, handler);
 module.exports.broadcast = (topic: string, body?: unknown): void => supervised()?.broadcast(topic, body);

@@ -3,6 +3,9 @@
  * each worker, the primary's. It holds limits on both directions: a flooded channel makes errors, not memory.
  */
 import type { BusMessage, IpcLimits } from '../wire.cts';
+import type { Times } from './times.cts';
+
+const { timeoutMsOf } = require('./times.cjs') as Times;
 
 export type BusErrorCode = 'IPC_TIMEOUT' | 'IPC_TOO_LARGE' | 'IPC_BUSY' | 'IPC_CLOSED' | 'IPC_NO_HANDLER';
 
@@ -12,7 +15,7 @@ export interface BusError extends Error {
 }
 
 export interface AskOptions {
-  /** Default 5,000 ms. */
+  /** 1 to 2^31-1 ms. Default 5,000 ms. */
   readonly timeoutMs?: number;
 }
 
@@ -32,18 +35,20 @@ export interface BusOptions {
 }
 
 export interface Bus {
-  /** Rejects with `BusError`, with what the handler threw, or with a `TypeError` when the body is no JSON. */
+  /**
+   * Rejects with `BusError`, with what the handler threw, with a `TypeError` when the body is no JSON, or with a `TypeError`
+   * or `RangeError` when `timeoutMs` is none.
+   */
   readonly ask: (topic: string, body: unknown, options?: AskOptions) => Promise<unknown>;
   /** Throws `BusError`. Nobody answers, and nobody need listen. */
   readonly broadcast: (topic: string, body: unknown) => void;
-  /** Passes a broadcast of another on as it is; false when limits forbid. */
-  readonly relay: (message: Extract<BusMessage, { t: 'cast' }>) => boolean;
+  /** Sends a broadcast as it is; returns what forbids it, or null. Throws a `TypeError` when the body is no JSON. */
+  readonly relay: (message: Extract<BusMessage, { t: 'cast' }>) => BusError | null;
   readonly receive: (message: BusMessage) => void;
   /** The channel is gone: whoever waits is told. */
   readonly close: () => void;
 }
 
-const ASK_MS = 5000;
 const timers = { setTimeout, clearTimeout };
 
 interface Waiting {
@@ -117,8 +122,9 @@ function createAsker(
     return entry;
   };
   return {
-    ask: (topic, body, { timeoutMs = ASK_MS } = {}) =>
+    ask: (topic, body, options) =>
       new Promise((resolve, reject) => {
+        const timeoutMs = timeoutMsOf(options);
         const { outstandingMax } = limits;
         if (waiting.size >= outstandingMax)
           throw busError(
@@ -151,8 +157,17 @@ function createAnswerer(
   trySend: TrySend,
 ): { readonly answer: (message: Ask) => Promise<void>; readonly hear: (message: Cast) => Promise<void> } {
   let answering = 0;
+  /** Twice this fits into a message: in JSON, a character takes up to six bytes. */
+  const cut = (text: string): string => {
+    const lengthMax = Math.floor(limits.messageBytesMax / 16);
+    return text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text;
+  };
   const refuse = (id: number, error: unknown): void => {
-    trySend({ t: 'reply', id, ok: false, body: describe(error) });
+    const { code, message } = describe(error);
+    const refused = trySend({ t: 'reply', id, ok: false, body: { code, message } });
+    if (refused?.code !== 'IPC_TOO_LARGE') return;
+    const body = { code: code === null ? null : cut(code), message: cut(message) };
+    trySend({ t: 'reply', id, ok: false, body });
   };
   const run = async ({ id, topic, body, from }: Ask): Promise<void> => {
     const handler = handlers.get(topic);
@@ -198,7 +213,7 @@ function createBus(options: BusOptions): Bus {
       const error = trySend({ t: 'cast', topic, body, from: options.slot() });
       if (error) throw error;
     },
-    relay: (message) => trySend(message) === null,
+    relay: trySend,
     receive(message) {
       switch (message.t) {
         case 'ask':
