@@ -171,6 +171,19 @@ test('net-echo.cjs', async (t) => {
   });
 });
 
+test('net-echo.cjs, sticky by cookie: a client that ends its side without a head is answered', async (t) => {
+  const served = await serve(t, 'net-echo.cjs', { args: ['--sticky', 'cookie'] });
+  for (const said of ['hello', '']) {
+    const socket = connect({ port: served.port, host: '127.0.0.1', allowHalfOpen: true });
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+    socket.end(said);
+    await once(socket, 'end');
+    t.match(text, new RegExp(`}\n${said}$`));
+  }
+  await served.stop();
+});
+
 test('dgram-echo.cjs: UDP works as under node:cluster, next to HTTP', async (t) => {
   const udpPort = await freePort();
   const served = await serve(t, 'dgram-echo.cjs', { env: { UDP_PORT: `${udpPort}` } });
