@@ -184,6 +184,23 @@ test('net-echo.cjs, sticky by cookie: a client that ends its side without a head
   await served.stop();
 });
 
+test('net-max-one.cjs: who finds a worker full goes to another, and waits while all are', async (t) => {
+  const served = await serve(t, 'net-max-one.cjs', { args: ['--standbys', '0'] });
+  const [first, second] = [await openEcho(served.port), await openEcho(served.port)];
+  t.not(first.pid, second.pid);
+  // Its turn is not that of who has room.
+  second.socket.destroy();
+  const third = await openEcho(served.port);
+  t.equal(third.pid, second.pid);
+  const fourth = openEcho(served.port);
+  await served.until('it was given to all', ({ counters }) => counters.regiven >= 4);
+  first.socket.destroy();
+  t.equal((await fourth).pid, first.pid);
+  third.socket.destroy();
+  (await fourth).socket.destroy();
+  await served.stop();
+});
+
 test('dgram-echo.cjs: UDP works as under node:cluster, next to HTTP', async (t) => {
   const udpPort = await freePort();
   const served = await serve(t, 'dgram-echo.cjs', { env: { UDP_PORT: `${udpPort}` } });

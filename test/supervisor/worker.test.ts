@@ -429,6 +429,30 @@ t.test('a connection that comes too late is left unread and unharmed', async (t)
   client.socket.destroy();
 });
 
+t.test('a connection that the server has no room for is left unread and unharmed', async (t) => {
+  const rig = await start(t, 'max-one');
+  const first = new Client(rig);
+  await rig.heard('taken');
+  const second = new Client(rig);
+  second.socket.write('hello');
+  t.match(await rig.heard('full'), { id: 2 });
+  first.socket.end();
+  await first.closed;
+  await rig.heard(() => rig.beat()['taken'] === 1 && rig.beat()['open'] === 0);
+  await rig.tell({ do: 'again' });
+  await second.until((it) => it.text === 'hello');
+  second.socket.end();
+});
+
+t.test('with dropMaxConnection it is the server that drops it', async (t) => {
+  const rig = await start(t, 'drops-second');
+  const first = new Client(rig);
+  await rig.heard('taken');
+  await new Client(rig).closed;
+  t.equal(rig.count('full'), 0);
+  first.socket.end();
+});
+
 t.test('what the primary read of a connection comes first', async (t) => {
   const body = 'x'.repeat(200_000);
   const post = `POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;

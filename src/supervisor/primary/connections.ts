@@ -12,6 +12,8 @@ interface Held {
   readonly listener: string;
   /** The worker it was last given to. */
   worker: number | null;
+  /** So often a worker had no room for it. */
+  refusals: number;
   /** Sends that are not through: it was given to one who does not read, and perhaps to another after that. */
   sends: number;
 }
@@ -34,7 +36,7 @@ export class Connections {
     peek(handle, from.sticky, (peeked) => {
       const id = ++this.#lastId;
       this.#counters.connections++;
-      this.#held.set(id, { handle, peeked, listener, worker: null, sends: 0 });
+      this.#held.set(id, { handle, peeked, listener, worker: null, refusals: 0, sends: 0 });
       onConnection({ id, listener, key: peeked.key, slot: peeked.slot, sinceMs: nowMs() });
     });
   }
@@ -66,6 +68,12 @@ export class Connections {
   /** The worker has its own copy by now, so ours can go. From another than it was last given to, it is not the word that counts. */
   taken(id: number, worker: number): void {
     if (this.#held.get(id)?.worker === worker) this.close(id);
+  }
+
+  /** A worker had no room for it. @returns how often that was so */
+  refused(id: number): number {
+    const held = this.#held.get(id);
+    return held === undefined ? 0 : ++held.refusals;
   }
 
   close(id: number): void {

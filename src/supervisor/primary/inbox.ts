@@ -13,6 +13,8 @@ interface InboxGiven {
   readonly connections: Connections;
   readonly onBus: (worker: WorkerProcess, message: BusMessage) => void;
   readonly onEvent: (event: Event) => void;
+  /** The worker has no room for this connection. */
+  readonly onFull: (worker: number, connection: number) => void;
   readonly isServing: (worker: number) => boolean;
   /** It drains or is being killed: what it closes, its replacement opens. */
   readonly isLeaving: (worker: number) => boolean;
@@ -31,7 +33,7 @@ export class Inbox {
   hear(worker: WorkerProcess, message: ToPrimary): void {
     // Read after its exit was seen: what it had is with others by now.
     if (worker.hasExited) return;
-    const { connections, isLeaving, listeners, log, onBus, onEvent } = this.#given;
+    const { connections, isLeaving, listeners, log, onBus, onEvent, onFull } = this.#given;
     switch (message.t) {
       case 'listen':
         return this.#listen(worker, message);
@@ -51,6 +53,9 @@ export class Inbox {
       case 'stale':
         worker.answered(message.id);
         break;
+      case 'full':
+        worker.answered(message.id);
+        return onFull(worker.id, message.id);
       case 'rehearse':
         return this.#rehearse(worker);
       case 'plain':

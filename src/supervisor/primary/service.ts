@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { ChaosError } from '../../base/errors.ts';
 import { scaled } from '../policy/copies.ts';
 import type { Command, Event, Phase, PolicyState } from '../policy/model.ts';
-import { isComplete } from '../policy/tally.ts';
+import { isComplete, tallyOf } from '../policy/tally.ts';
 import { initialState, transition } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
 import { Alarm } from './alarm.ts';
@@ -17,6 +17,9 @@ import { type Heard, Pulse } from './pulse.ts';
 import { Suspects } from './suspects.ts';
 import { noteTransitions } from './transitions.ts';
 import { WorkerProcess } from './worker-process.ts';
+
+/** A connection that all workers have refused rests for so long before it is offered again. */
+const REST_MS = 50;
 
 export interface ServiceEvents {
   readonly onReloaded: () => void;
@@ -99,6 +102,7 @@ export class Service {
       connections: this.#connections,
       onBus: (worker, message) => this.bus.hear(this, worker, message),
       onEvent: (event) => this.handle(event),
+      onFull: (worker, connection) => this.#refused(worker, connection),
       isServing: (id) => this.#phaseOf(id) === 'serving',
       isLeaving: (id) => ['draining', 'ending'].includes(this.#phaseOf(id) ?? 'ending'),
       onFatal: given.events.onFatal,
@@ -278,6 +282,15 @@ export class Service {
     setTimeout(() => {
       if (this.workers.get(id)?.hasExited === false) this.handle({ type: 'ipc-lost', worker: id });
     }, 100).unref();
+  }
+
+  /** As with node:cluster, a connection goes round until some worker has room for it; but not without a rest. */
+  #refused(worker: number, connection: number): void {
+    const { serving } = tallyOf(this.state);
+    const restMs = this.#connections.refused(connection) % serving === 0 ? REST_MS : 0;
+    const giveBack = (): void => this.handle({ type: 'returned', worker, connection });
+    if (restMs > 0) setTimeout(giveBack, restMs).unref();
+    else giveBack();
   }
 
   #countMessages(): void {
