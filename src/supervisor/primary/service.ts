@@ -170,9 +170,9 @@ export class Service {
     for (const command of commands) this.#carryOut(command);
     if (isOtherStaff) {
       this.#suspects.watch();
-      if (noteTransitions({ before, after: state, log: this.#log, pidOf: (id) => this.#pidOf(id) })) {
-        this.#events.onChange();
-      }
+      const { ready } = this.settings;
+      const pidOf = (id: number): number | null => this.#pidOf(id);
+      if (noteTransitions({ before, after: state, log: this.#log, pidOf, ready })) this.#events.onChange();
     }
     this.#alarm.set(state.wakeAtMs ?? Number.POSITIVE_INFINITY);
   }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { PolicyState, WorkerState } from '../policy/model.ts';
+import type { ServiceSettings } from '../settings.ts';
 
 /** One log line for each worker that changed its phase, became suspect, or is to be retired. @returns whether any did */
 export function noteTransitions(seen: {
@@ -7,8 +8,9 @@ export function noteTransitions(seen: {
   readonly after: PolicyState;
   readonly log: Logger;
   readonly pidOf: (worker: number) => number | null;
+  readonly ready: ServiceSettings['ready'];
 }): boolean {
-  const { before, after, log, pidOf } = seen;
+  const { before, after, log, pidOf, ready } = seen;
   let hasChanged = before.workers.length !== after.workers.length;
   for (const [at, worker] of after.workers.entries()) {
     // Nearly always: nobody before it came or went.
@@ -18,7 +20,8 @@ export function noteTransitions(seen: {
     const facts = { worker: worker.id, pid: pidOf(worker.id), generation: worker.generation };
     if (old?.phase !== worker.phase) {
       hasChanged = true;
-      log[levelOf(worker)]({ ...facts, ...detail(worker, old) }, sentenceOf(worker));
+      const hint = worker.endReason === 'boot-deadline' ? { hint: NEVER_READY[ready] } : {};
+      log[levelOf(worker)]({ ...facts, ...detail(worker, old), ...hint }, sentenceOf(worker));
     }
     if (old !== undefined && old.suspect !== worker.suspect) {
       hasChanged = true;
@@ -40,6 +43,13 @@ const SENTENCE: Readonly<Record<WorkerState['phase'], string>> = {
   serving: 'worker serves',
   draining: 'worker drains',
   ending: 'worker is killed',
+};
+
+/** What a worker has not done that was killed at its boot deadline, and what to do. */
+const NEVER_READY: Readonly<Record<ServiceSettings['ready'], string>> = {
+  listening: 'it never listened on TCP; an app that never does, as with UDP alone, needs --ready online',
+  online: 'its process did not start in time',
+  signal: 'it never said that it is ready',
 };
 
 function sentenceOf({ phase, endReason }: WorkerState): string {
