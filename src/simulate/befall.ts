@@ -60,6 +60,7 @@ export function befall(trouble: Trouble, machine: Machine, primary: Primary): bo
       return one(machine, trouble.pick, isReady, (process) => machine.pulse.flap(process, trouble.forMs));
     case 'unlisten':
       machine.troubled(nowMs + trouble.forMs);
+      machine.calendar.add(nowMs + trouble.forMs / 2, { type: 'swept' });
       return some(machine, trouble, (process) => {
         if (!canTalk(process) || !process.listens.b) return;
         process.listens.b = false;

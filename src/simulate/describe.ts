@@ -52,6 +52,8 @@ function describeEvent(event: Event): string {
     case 'taken':
     case 'returned':
       return `worker ${event.worker}: ${event.type} ${event.connection}`;
+    case 'closed':
+      return `listener ${event.listener} is closed`;
     case 'scale':
       return `scale to ${event.workers}`;
     case 'wake':

@@ -26,7 +26,7 @@ export type Item =
     }
   | { readonly type: 'beat'; readonly process: Process; readonly round: number }
   | { readonly type: 'close'; readonly connection: Offered }
-  | { readonly type: 'back' };
+  | { readonly type: 'back' | 'swept' };
 
 /** The primary, as the machine that it runs on sees it. */
 export interface PrimaryPort {

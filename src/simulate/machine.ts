@@ -111,6 +111,11 @@ export class Machine {
     }
   }
 
+  /** The primary closes a listener that nobody has. */
+  sweep(): void {
+    if (this.known.every(({ told }) => !told.b)) this.primary.deliver({ type: 'closed', listener: 'b' });
+  }
+
   listen(process: Process): void {
     if (process.isEnding || process.isMute || process.listens.b) return;
     if (process.isHung) {

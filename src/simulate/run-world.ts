@@ -135,6 +135,8 @@ function happen(
       return machine.channels.close(item.connection);
     case 'back':
       return primary.back();
+    case 'swept':
+      return machine.sweep();
     default:
       return unreachable(item);
   }

@@ -117,6 +117,8 @@ export type ToPrimary =
   | { readonly t: 'listens'; readonly address: string | null; readonly port: number }
   | { readonly t: 'taken'; readonly id: number; readonly open: number }
   | { readonly t: 'stale'; readonly id: number }
+  /** Dropped unread: the server has as many connections as it may. */
+  | { readonly t: 'full'; readonly id: number }
   /** A standby warms up, and wants a handle to drop: the first that comes over a channel takes several times as long. */
   | { readonly t: 'rehearse' }
   | { readonly t: 'ready' }

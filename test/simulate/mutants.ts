@@ -456,6 +456,25 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('dispatch', 'a connection waits rather than be shed', 'waiting.length < config.waitingMax', 'false'),
   mutant(
     'dispatch',
+    'who waits for a closed listener waits no more',
+    'connection.listener !== listener',
+    'connection.listener !== undefined',
+  ),
+  mutant(
+    'dispatch',
+    'who waits for a closed listener is told so',
+    'if (connection.listener === listener)\n            draft.say',
+    'if (connection.listener === undefined)\n            draft.say',
+  ),
+  mutant(
+    'dispatch',
+    'who waits for another listener than the closed one waits on',
+    'if (connection.listener === listener)\n            draft.say',
+    'draft.say',
+  ),
+  mutant('transition', 'a closed listener is heard of', 'return closed(draft, event.listener);', 'return;'),
+  mutant(
+    'dispatch',
     'one listener does not hold up another',
     'stuck.has(connection.listener)',
     'stuck.size > 0',

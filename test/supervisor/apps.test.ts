@@ -171,6 +171,36 @@ test('net-echo.cjs', async (t) => {
   });
 });
 
+test('net-echo.cjs, sticky by cookie: a client that ends its side without a head is answered', async (t) => {
+  const served = await serve(t, 'net-echo.cjs', { args: ['--sticky', 'cookie'] });
+  for (const said of ['hello', '']) {
+    const socket = connect({ port: served.port, host: '127.0.0.1', allowHalfOpen: true });
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+    socket.end(said);
+    await once(socket, 'end');
+    t.match(text, new RegExp(`}\n${said}$`));
+  }
+  await served.stop();
+});
+
+test('net-max-one.cjs: who finds a worker full goes to another, and waits while all are', async (t) => {
+  const served = await serve(t, 'net-max-one.cjs', { args: ['--standbys', '0'] });
+  const [first, second] = [await openEcho(served.port), await openEcho(served.port)];
+  t.not(first.pid, second.pid);
+  // Its turn is not that of who has room.
+  second.socket.destroy();
+  const third = await openEcho(served.port);
+  t.equal(third.pid, second.pid);
+  const fourth = openEcho(served.port);
+  await served.until('it was given to all', ({ counters }) => counters.regiven >= 4);
+  first.socket.destroy();
+  t.equal((await fourth).pid, first.pid);
+  third.socket.destroy();
+  (await fourth).socket.destroy();
+  await served.stop();
+});
+
 test('dgram-echo.cjs: UDP works as under node:cluster, next to HTTP', async (t) => {
   const udpPort = await freePort();
   const served = await serve(t, 'dgram-echo.cjs', { env: { UDP_PORT: `${udpPort}` } });
@@ -195,6 +225,78 @@ test('two-listeners.cjs: each listener has its own turn, and a port taken twice 
   assertEven(await countFresh(first, 6), pids);
   assertEven(await countFresh(second, 6), pids);
   t.equal((await askFresh<{ third: string }>(second)).third, 'EADDRINUSE', 'as node:cluster has it');
+  await served.stop();
+});
+
+/** Whether a connection is refused; one that is accepted is closed again. */
+async function isRefused(port: number, host = '127.0.0.1'): Promise<boolean> {
+  const socket = connect({ port, host });
+  try {
+    await once(socket, 'connect');
+    return false;
+  } catch {
+    return true;
+  } finally {
+    socket.destroy();
+  }
+}
+
+test('two-listeners.cjs: when all die at once, nobody is refused on either port', async (t) => {
+  const internal = await freePort();
+  const served = await serve(t, 'two-listeners.cjs', {
+    env: { PORT_INTERNAL: `${internal}` },
+    args: ['--backoff-free', '20'],
+  });
+  killForGood((await served.status()).workers.flatMap(({ pid }) => pid ?? []));
+  const asked = [served.port, internal].map((port) => askFresh({ protocol: 'http', port }));
+  t.ok((await Promise.all(asked)).every(({ pid }) => pid > 0));
+  await served.stop();
+});
+
+test('probes-ports.cjs: what the app closes is free at once, for its own next listen too', async (t) => {
+  const served = await serve(t, 'probes-ports.cjs', { workers: 1, args: ['--standbys', '0'] });
+  // It is ready since its first probe listened.
+  let found = 0;
+  const ask = async (port: number) =>
+    ({ found } = await askFresh<{ found: number }>({ protocol: 'http', port }));
+  const isAnswered = async (port: number) =>
+    ask(port).then(
+      () => true,
+      () => false,
+    );
+  t.ok(await eventually(() => isAnswered(served.port), 20_000), served.output());
+  t.match(await ask(found), { found });
+  t.equal((await served.status()).counters.crashes, 0, served.output());
+  await served.stop();
+});
+
+test('closes-second.cjs: a port that all workers have closed refuses, and not before', async (t) => {
+  const second = await freePort();
+  const served = await serve(t, 'closes-second.cjs', {
+    env: { PORT_SECOND: `${second}` },
+    args: ['--standbys', '0'],
+  });
+  const closed = new Set<number>();
+  const closeNext = async () =>
+    closed.add((await askFresh({ protocol: 'http', port: served.port }, '/close')).pid);
+  await closeNext();
+  t.notOk(await isRefused(second), 'the other worker has it');
+  while (closed.size < 2) await closeNext();
+  t.ok(await eventually(() => isRefused(second), 10_000));
+  await served.stop();
+});
+
+test('host-per-worker.cjs: what a dead worker alone had is closed, and who came for it too', async (t) => {
+  const own = await freePort();
+  const served = await serve(t, 'host-per-worker.cjs', { env: { PORT_OWN: `${own}` } });
+  const [first] = servingOf(await served.status());
+  const host = `127.0.1.${first?.worker}`;
+  killForGood([first?.pid ?? 0]);
+  const waiting = connect({ port: own, host });
+  waiting.on('error', () => undefined);
+  await once(waiting, 'close');
+  t.ok(await eventually(() => isRefused(own, host), 10_000));
+  t.ok((await askFresh({ protocol: 'http', port: served.port })).pid > 0);
   await served.stop();
 });
 

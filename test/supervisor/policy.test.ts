@@ -525,6 +525,15 @@ t.test('connections', (t) => {
     t.end();
   });
 
+  t.test('are shed when where they came in is closed, and no others', (t) => {
+    const play = new Play();
+    play.tell({ type: 'wake' });
+    for (const listener of ['b', 'a', 'b']) play.connect({ listener });
+    t.same(play.tell({ type: 'closed', listener: 'b' }), ['shed 1', 'shed 3']);
+    t.same(play.boot(1), ['serve 1 in 1', 'give 2 to 1']);
+    t.end();
+  });
+
   t.test('go to another when the first died before it took them', (t) => {
     const play = Play.up();
     t.same(play.connect(), ['give 1 to 1']);

@@ -1062,6 +1062,27 @@ await new Promise((wake) => setTimeout(wake, 2000))`,
   t.equal((await served.done).code, 0);
 });
 
+t.test('an app that never listens on TCP is told what it needs, and runs with that', async (t) => {
+  const dir = tempDir(t);
+  const app = join(dir, 'udp.cjs');
+  writeFileSync(
+    app,
+    "require('node:dgram').createSocket('udp4').bind(Number(process.env.PORT), '127.0.0.1');",
+  );
+  const one = [app, '--workers', '1', '--standbys', '0'];
+  const killed = await serving(t, [...one, '--boot-timeout', '1s'], { dir });
+  t.ok(await eventually(() => killed.log().includes('boot-deadline'), DEADLINE_MS), killed.log());
+  t.match(killed.log(), /"msg":"worker is killed"/);
+  t.match(killed.log(), /"hint":"it never listened on TCP; [^"]* --ready online"/);
+  killed.child.kill('SIGTERM');
+  await killed.done;
+
+  const served = await serving(t, [...one, '--ready', 'online']);
+  await served.until('it serves', ({ serving }) => serving === 1);
+  served.child.kill('SIGTERM');
+  t.equal((await served.done).code, 0);
+});
+
 t.test('while it stops nothing else is done, and a second signal ends it at once', async (t) => {
   const served = await serving(t, [APP, '--workers', '1', '--drain-timeout', '1h']);
   await served.until('it serves', ({ serving }) => serving === 1);

@@ -6,6 +6,7 @@ import https from 'node:https';
 import { createRequire } from 'node:module';
 import net, { type Socket } from 'node:net';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import t, { type Test } from 'tap';
 import { freePort } from '../../dist/runtime/free-port.js';
 import type { BusMessage, ToWorker, WorkerSettings } from '../../dist/supervisor/wire.cjs';
@@ -191,8 +192,9 @@ class Client {
   readonly socket: Socket;
   readonly closed: Promise<void>;
 
-  constructor(to: { readonly port: number } | { readonly path: string }) {
-    this.socket = net.connect('port' in to ? { port: to.port, host: '127.0.0.1' } : to);
+  constructor(to: { readonly port: number } | { readonly path: string }, isTls = false) {
+    const where = 'port' in to ? { port: to.port, host: '127.0.0.1' } : to;
+    this.socket = isTls ? tls.connect({ ...where, rejectUnauthorized: false }) : net.connect(where);
     this.socket.setEncoding('utf8');
     this.socket.on('data', (chunk: string) => (this.text += chunk));
     this.socket.on('end', () => (this.ended = true));
@@ -430,6 +432,30 @@ t.test('a connection that comes too late is left unread and unharmed', async (t)
   client.socket.destroy();
 });
 
+t.test('a connection that the server has no room for is left unread and unharmed', async (t) => {
+  const rig = await start(t, 'max-one');
+  const first = new Client(rig);
+  await rig.heard('taken');
+  const second = new Client(rig);
+  second.socket.write('hello');
+  t.match(await rig.heard('full'), { id: 2 });
+  first.socket.end();
+  await first.closed;
+  await rig.heard(() => rig.beat()['taken'] === 1 && rig.beat()['open'] === 0);
+  await rig.tell({ do: 'again' });
+  await second.until((it) => it.text === 'hello');
+  second.socket.end();
+});
+
+t.test('with dropMaxConnection it is the server that drops it', async (t) => {
+  const rig = await start(t, 'drops-second');
+  const first = new Client(rig);
+  await rig.heard('taken');
+  await new Client(rig).closed;
+  t.equal(rig.count('full'), 0);
+  first.socket.end();
+});
+
 t.test('what the primary read of a connection comes first', async (t) => {
   const body = 'x'.repeat(200_000);
   const post = `POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
@@ -532,6 +558,37 @@ t.test('draining', async (t) => {
     t.match(upload.text, /Connection: close\r\n[^]*2000$/);
     t.match(await rig.heard('exit'), { code: 0 });
   });
+
+  t.test(
+    'a client that pauses within a head is not taken for idle, one that pauses before it is',
+    async (t) => {
+      for (const [kind, isTls] of [
+        ['http', false],
+        ['https', true],
+        ['http2', true],
+      ] as const) {
+        const rig = await start(t, kind);
+        const open = (first: string): Client => {
+          const client = new Client(rig, isTls);
+          client.socket.write(first);
+          return client;
+        };
+        const [fresh, next] = [open('GET / HTTP/1.1\r\nHo'), open(GET('/'))];
+        const idle = open(GET('/'));
+        await Promise.all([next, idle].map((client) => client.until((it) => it.text.endsWith('ok'))));
+        next.socket.write('GET /set HT');
+        await rig.heard(() => rig.beat()['requests'] === 2 && rig.beat()['open'] === 3);
+        // An idle connection is closed after a quarter of this; each pauses for longer.
+        await rig.drain(4000);
+        await idle.closed;
+        fresh.socket.write('st: x\r\n\r\n');
+        next.socket.write('TP/1.1\r\nHost: x\r\n\r\n');
+        await Promise.all([fresh.closed, next.closed]);
+        t.match(fresh.text, /Connection: close\r\n[^]*ok$/, kind);
+        t.match(next.text, /Connection: close\r\n[^]*set$/, kind);
+      }
+    },
+  );
 
   t.test('an answer given before its upload was complete arrives whole', async (t) => {
     const rig = await start(t, 'http');

@@ -45,7 +45,13 @@ export class FlowChecks {
       violated('lost', `connection ${id} is shed and is ${connection.fate}`);
     }
     const { stopAtMs, config } = this.#known;
-    if (stopAtMs === null && (before.waiting.length < config.waitingMax || event.type !== 'connection')) {
+    if (event.type === 'closed') {
+      if (event.listener !== connection.listener)
+        violated('lost', `connection ${id} is shed, and its listener ${connection.listener} is open`);
+    } else if (
+      stopAtMs === null &&
+      (before.waiting.length < config.waitingMax || event.type !== 'connection')
+    ) {
       violated(
         'lost',
         `connection ${id} is shed while ${before.waiting.length} of ${config.waitingMax} wait`,
@@ -173,6 +179,8 @@ export class FlowChecks {
 
   #queue({ event, before, after }: Seen): void {
     const { waiting, config } = after;
+    if (event.type === 'closed' && waiting.some(({ listener }) => listener === event.listener))
+      violated('waits', `connections wait for listener ${event.listener}, which is closed`);
     const isOverfull =
       event.type === 'connection' &&
       waiting.length > before.waiting.length &&

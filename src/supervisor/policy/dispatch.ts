@@ -33,6 +33,15 @@ export function dispatch(draft: Draft): void {
   if (left.length !== waiting.length) draft.state.waiting = left;
 }
 
+/** A listener is closed: who waits for it is told so, instead of waiting for nobody. */
+export function closed(draft: Draft, listener: string): void {
+  const { waiting } = draft.state;
+  for (const connection of waiting) {
+    if (connection.listener === listener) draft.say({ type: 'shed', connection: connection.id });
+  }
+  draft.state.waiting = waiting.filter((connection) => connection.listener !== listener);
+}
+
 function isSticky(connection: Connection): boolean {
   return connection.key !== null || connection.slot !== null;
 }

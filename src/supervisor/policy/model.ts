@@ -201,6 +201,8 @@ export type Event =
       readonly worker: number;
     }
   | { readonly type: 'connection'; readonly connection: Connection }
+  /** Nobody listens there any more, and nobody will: connections that wait for it wait in vain. */
+  | { readonly type: 'closed'; readonly listener: string }
   | {
       readonly type: 'taken';
       readonly worker: number;
@@ -231,7 +233,7 @@ export type Command =
   /** SIGKILL: a stopped or busy worker can act on nothing milder. */
   | { readonly type: 'kill'; readonly worker: number; readonly reason: Reason }
   | { readonly type: 'give'; readonly worker: number; readonly connection: number }
-  /** More wait than may: close it. */
+  /** More wait than may, or its listener is closed: close it. */
   | { readonly type: 'shed'; readonly connection: number }
   | { readonly type: 'reloaded' }
   | { readonly type: 'reload-aborted' }

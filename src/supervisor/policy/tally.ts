@@ -54,6 +54,14 @@ export function tallyOf(state: PolicyState): Tally {
   return { booting, standby, serving, draining, leaving, freshStandby, reserve, slotMax, servingAtMs };
 }
 
+/** All places are taken, and nobody is on its way who may yet listen where one listened that is gone. */
+export function isComplete(state: PolicyState): boolean {
+  const { serving, booting } = tallyOf(state);
+  const mayListen = ({ phase, listeners }: WorkerState): boolean =>
+    listeners.length === 0 && (phase === 'standby' || phase === 'serving');
+  return serving >= state.config.workers && booting === 0 && !state.workers.some(mayListen);
+}
+
 /** It need not be replaced: neither of an old generation nor with a reason of its own to go. */
 export function isFresh(state: PolicyState, worker: WorkerState): boolean {
   return worker.retire === null && worker.generation >= state.wantedGeneration;

@@ -1,5 +1,5 @@
 import { scaled } from './copies.ts';
-import { accept, dispatch, nextSpreadMs, requeue, returned, taken, withdraw } from './dispatch.ts';
+import { accept, closed, dispatch, nextSpreadMs, requeue, returned, taken, withdraw } from './dispatch.ts';
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
 import { noteEnd } from './failures.ts';
@@ -80,6 +80,8 @@ function route(draft: Draft, event: Event): void {
       return hear(draft, event.beats);
     case 'connection':
       return accept(draft, event.connection);
+    case 'closed':
+      return closed(draft, event.listener);
     case 'reload':
       return reload(draft, event.config);
     case 'scale':

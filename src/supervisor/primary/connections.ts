@@ -6,12 +6,17 @@ import type { RawHandle } from './raw-handle.ts';
 import { type Peeked, peek } from './sticky.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
+/** A connection that all workers have refused rests for so long. */
+const REST_MS = 50;
+
 interface Held {
   readonly handle: RawHandle;
   readonly peeked: Peeked;
   readonly listener: string;
   /** The worker it was last given to. */
   worker: number | null;
+  /** So often a worker had no room for it. */
+  refusals: number;
   /** Sends that are not through: it was given to one who does not read, and perhaps to another after that. */
   sends: number;
 }
@@ -34,7 +39,7 @@ export class Connections {
     peek(handle, from.sticky, (peeked) => {
       const id = ++this.#lastId;
       this.#counters.connections++;
-      this.#held.set(id, { handle, peeked, listener, worker: null, sends: 0 });
+      this.#held.set(id, { handle, peeked, listener, worker: null, refusals: 0, sends: 0 });
       onConnection({ id, listener, key: peeked.key, slot: peeked.slot, sinceMs: nowMs() });
     });
   }
@@ -66,6 +71,14 @@ export class Connections {
   /** The worker has its own copy by now, so ours can go. From another than it was last given to, it is not the word that counts. */
   taken(id: number, worker: number): void {
     if (this.#held.get(id)?.worker === worker) this.close(id);
+  }
+
+  /** A worker had no room for it. As with node:cluster it goes round until one has; but not without a rest after each round. */
+  refused(id: number, workers: number, giveBack: () => void): void {
+    const held = this.#held.get(id);
+    if (held !== undefined) held.refusals++;
+    if (held !== undefined && held.refusals % workers === 0) setTimeout(giveBack, REST_MS).unref();
+    else giveBack();
   }
 
   close(id: number): void {

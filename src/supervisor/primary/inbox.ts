@@ -12,7 +12,11 @@ interface InboxGiven {
   readonly connections: Connections;
   readonly onBus: (worker: WorkerProcess, message: BusMessage) => void;
   readonly onEvent: (event: Event) => void;
+  /** The worker has no room for this connection. */
+  readonly onFull: (worker: number, connection: number) => void;
   readonly isServing: (worker: number) => boolean;
+  /** It drains or is being killed: what it closes, its replacement opens. */
+  readonly isLeaving: (worker: number) => boolean;
 }
 
 /** What workers say: a listen is opened for them, the app's own messages are passed on, and the rest becomes events. */
@@ -28,12 +32,14 @@ export class Inbox {
   hear(worker: WorkerProcess, message: ToPrimary): void {
     // Read after its exit was seen: what it had is with others by now.
     if (worker.hasExited) return;
-    const { connections, log, onBus, onEvent } = this.#given;
+    const { connections, isLeaving, listeners, log, onBus, onEvent, onFull } = this.#given;
     switch (message.t) {
       case 'listen':
         return this.#listen(worker, message);
       case 'unlisten':
         worker.addresses.delete(message.listener);
+        if (isLeaving(worker.id)) listeners.leave(worker.id, message.listener);
+        else listeners.unlisten(worker.id, message.listener);
         break;
       case 'listens':
         worker.addresses.set(listenerOf(message), { address: message.address ?? '', port: message.port });
@@ -46,8 +52,11 @@ export class Inbox {
       case 'stale':
         worker.answered(message.id);
         break;
+      case 'full':
+        worker.answered(message.id);
+        return onFull(worker.id, message.id);
       case 'rehearse':
-        return void this.#rehearse(worker);
+        return this.#rehearse(worker);
       case 'plain':
         log().warn(
           { worker: worker.id, detail: message.detail },
@@ -74,7 +83,7 @@ export class Inbox {
 
   #listen(worker: WorkerProcess, { seq, query, data }: Extract<ToPrimary, { t: 'listen' }>): void {
     const { listeners, log, onEvent, isServing } = this.#given;
-    listeners.listen(query, data).then(
+    listeners.listen(worker.id, query, data).then(
       ({ key, sockname, data }) => {
         this.hasListened = true;
         worker.refused = null;
@@ -95,9 +104,9 @@ export class Inbox {
   }
 
   /** A copy of a listening socket takes the way of a connection. Nobody accepts on it: it is too late, and dropped. */
-  async #rehearse(worker: WorkerProcess): Promise<void> {
+  #rehearse(worker: WorkerProcess): void {
     const [listener = ''] = worker.addresses.keys();
-    const handle = await this.#given.listeners.handleOf(listener);
+    const handle = this.#given.listeners.handleOf(listener);
     if (handle === null) return;
     const passage = { handle, onSend: () => undefined, onSent: () => undefined };
     worker.give({ id: 0, listener, sentAtMs: 0, headBase64: null }, passage);

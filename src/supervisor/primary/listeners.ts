@@ -16,6 +16,17 @@ export interface Listener {
   readonly data: unknown;
 }
 
+/** One listening socket, from when the first worker asks for it. */
+interface Entry {
+  readonly opening: Promise<Listener>;
+  /** Null until it is open. */
+  opened: Listener | null;
+  /** Workers that listen on it, or have asked to. */
+  readonly holders: Set<number>;
+  /** Nobody had it when it was last looked at. */
+  isSpare: boolean;
+}
+
 /** A listen that the system refused. */
 export class ListenError extends Error {
   readonly code: string;
@@ -31,10 +42,11 @@ export class ListenError extends Error {
 
 /**
  * The listening sockets of one service. They belong to the primary and stay open while workers come and go: nobody is
- * refused as long as the primary lives.
+ * refused as long as the primary lives. What the app itself closes is closed at once; what its worker left behind, when
+ * nobody comes for it any more.
  */
 export class Listeners {
-  readonly #open = new Map<string, Promise<Listener>>();
+  readonly #open = new Map<string, Entry>();
   readonly #onAccept: (key: string, handle: RawHandle) => void;
 
   constructor(onAccept: (key: string, handle: RawHandle) => void) {
@@ -46,37 +58,92 @@ export class Listeners {
    *
    * @throws ListenError when the system refuses
    */
-  listen(query: ListenQuery, data: unknown): Promise<Listener> {
+  listen(worker: number, query: ListenQuery, data: unknown): Promise<Listener> {
     const key = keyOf(query);
-    const known = this.#open.get(key);
-    if (known !== undefined) return known;
-    const opening = this.#listen(key, query, data);
-    this.#open.set(key, opening);
-    // The next worker that asks tries again.
-    opening.catch(() => this.#open.delete(key));
-    return opening;
+    const entry = this.#open.get(key) ?? this.#add(key, query, data);
+    entry.holders.add(worker);
+    entry.isSpare = false;
+    return entry.opening;
+  }
+
+  has(key: string): boolean {
+    return this.#open.has(key);
   }
 
   /** The listening socket of a listener; null when there is none, or none any more. */
-  async handleOf(key: string): Promise<RawHandle | null> {
-    const listener = await this.#open.get(key)?.catch(() => undefined);
-    return listener === undefined ? null : listeningHandle(listener.server);
+  handleOf(key: string): RawHandle | null {
+    const opened = this.#open.get(key)?.opened ?? null;
+    return opened === null ? null : listeningHandle(opened.server);
   }
 
-  /** Closes what nobody of the service listens on any more. */
-  closeExcept(keys: ReadonlySet<string>): void {
-    for (const [key, opening] of this.#open) {
-      if (keys.has(key)) continue;
-      this.#open.delete(key);
-      opening.then(
-        ({ server }) => server.close(),
-        () => undefined,
-      );
+  /** The app closed its server there. With the last one the listener goes, so that clients are refused as by any server. */
+  unlisten(worker: number, key: string): void {
+    this.leave(worker, key);
+    const entry = this.#open.get(key);
+    if (entry?.holders.size === 0) void this.#close(key, entry);
+  }
+
+  /** The worker is gone, or on its way: who replaces it will want the listener. */
+  leave(worker: number, key?: string): void {
+    for (const [own, { holders }] of this.#open) if (key === undefined || key === own) holders.delete(worker);
+  }
+
+  /**
+   * Closes what nobody has. To be called again and again while nobody is on his way: closed is only what was found so
+   * twice, as an app may listen on a second port some time after the first.
+   */
+  sweep(): void {
+    for (const [key, entry] of this.#open) {
+      if (entry.holders.size > 0) continue;
+      if (entry.isSpare) void this.#close(key, entry);
+      entry.isSpare = true;
     }
   }
 
   closeAll(): void {
-    this.closeExcept(new Set());
+    for (const [key, entry] of this.#open) void this.#close(key, entry);
+  }
+
+  #add(key: string, query: ListenQuery, data: unknown): Entry {
+    const opening = this.#listenAgain(key, query, data);
+    const entry: Entry = { opening, opened: null, holders: new Set(), isSpare: false };
+    this.#open.set(key, entry);
+    opening.then(
+      (listener) => {
+        entry.opened = listener;
+      },
+      // The next worker that asks tries again.
+      () => this.#forget(key, entry),
+    );
+    return entry;
+  }
+
+  /** Under its key there may be another by now. */
+  #forget(key: string, entry: Entry): void {
+    if (this.#open.get(key) === entry) this.#open.delete(key);
+  }
+
+  /** Resolves when its port is free. */
+  async #close(key: string, entry: Entry): Promise<void> {
+    this.#forget(key, entry);
+    // At once if it is open: the app's next word may be a listen on the same port.
+    const opened = entry.opened ?? (await entry.opening.catch(() => null));
+    if (opened !== null) await new Promise((resolve) => opened.server.close(resolve));
+  }
+
+  /** What is in the way may be what a worker that is gone has left behind. */
+  async #listenAgain(key: string, query: ListenQuery, data: unknown): Promise<Listener> {
+    try {
+      return await this.#listen(key, query, data);
+    } catch (error) {
+      if (!(error instanceof ListenError) || error.code !== 'EADDRINUSE') throw error;
+      const inTheWay = [...this.#open].filter(
+        ([, { holders, opened }]) => holders.size === 0 && opened?.sockname.port === query.port,
+      );
+      if (inTheWay.length === 0) throw error;
+      await Promise.all(inTheWay.map(([other, entry]) => this.#close(other, entry)));
+      return this.#listen(key, query, data);
+    }
   }
 
   #listen(key: string, query: ListenQuery, data: unknown): Promise<Listener> {

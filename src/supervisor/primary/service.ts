@@ -3,7 +3,8 @@ import { ChaosError } from '../../base/errors.ts';
 import { shownValue } from '../options/problems.ts';
 import { workersKind } from '../options/special-kinds.ts';
 import { scaled } from '../policy/copies.ts';
-import type { Command, Event, PolicyState } from '../policy/model.ts';
+import type { Command, Event, Phase, PolicyState } from '../policy/model.ts';
+import { isComplete, tallyOf } from '../policy/tally.ts';
 import { initialState, transition } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
 import { Alarm } from './alarm.ts';
@@ -55,7 +56,7 @@ export class Service {
     this.#pulse.look();
     this.handle({ type: 'wake' });
   });
-  #floodTimer: NodeJS.Timeout | null = null;
+  #secondTimer: NodeJS.Timeout | null = null;
   readonly #pulse = new Pulse(
     () => this.settings.beatMs,
     (heard) => this.#heard(heard),
@@ -102,12 +103,20 @@ export class Service {
       connections: this.#connections,
       onBus: (worker, message) => this.bus.hear(this, worker, message),
       onEvent: (event) => this.handle(event),
-      isServing: (id) => this.state.workers.some((worker) => worker.id === id && worker.phase === 'serving'),
+      onFull: (worker, connection) => {
+        const giveBack = (): void => this.handle({ type: 'returned', worker, connection });
+        this.#connections.refused(connection, tallyOf(this.state).serving, giveBack);
+      },
+      isServing: (id) => this.#phaseOf(id) === 'serving',
+      isLeaving: (id) => ['draining', 'ending'].includes(this.#phaseOf(id) ?? 'ending'),
     });
   }
 
   start(): void {
-    this.#floodTimer = setInterval(() => this.#countMessages(), 1000);
+    this.#secondTimer = setInterval(() => {
+      this.#countMessages();
+      this.#closeLeftBehind();
+    }, 1000);
     this.#pulse.start();
     this.handle({ type: 'wake' });
   }
@@ -179,11 +188,10 @@ export class Service {
     for (const command of commands) this.#carryOut(command);
     if (isOtherStaff) {
       this.#suspects.watch();
-      if (
-        noteTransitions({ before, after: state, log: this.#log, processOf: (id) => this.workers.get(id) })
-      ) {
+      const { ready } = this.settings;
+      const processOf = (id: number): WorkerProcess | undefined => this.workers.get(id);
+      if (noteTransitions({ before, after: state, log: this.#log, processOf, ready }))
         this.#events.onChange();
-      }
     }
     this.#alarm.set(state.wakeAtMs ?? Number.POSITIVE_INFINITY);
   }
@@ -226,7 +234,6 @@ export class Service {
         this.counters.shed++;
         return this.#connections.close(command.connection);
       case 'reloaded':
-        this.#listeners.closeExcept(new Set(this.state.workers.flatMap((worker) => worker.listeners)));
         return this.#events.onReloaded();
       case 'reload-aborted':
         return this.#events.onReloadAborted();
@@ -237,7 +244,7 @@ export class Service {
   }
 
   #end(): void {
-    if (this.#floodTimer !== null) clearInterval(this.#floodTimer);
+    if (this.#secondTimer !== null) clearInterval(this.#secondTimer);
     this.#alarm.close();
     this.#pulse.close();
     this.#suspects.close();
@@ -279,6 +286,7 @@ export class Service {
     if (worker !== undefined) this.bus.drop(worker);
     this.#pulse.forget(id);
     this.#dying.forget(id);
+    this.#listeners.leave(id);
     const reason = known?.endReason ?? null;
     const isAsked = reason !== null && reason !== 'dying';
     const isFirst = this.counters.crashes === 0 && !this.#inbox.hasListened;
@@ -305,9 +313,21 @@ export class Service {
     }
   }
 
+  /** Listeners that nobody has and nobody comes for, and the connections that wait for one that is closed. */
+  #closeLeftBehind(): void {
+    if (isComplete(this.state)) this.#listeners.sweep();
+    for (const listener of new Set(this.state.waiting.map((connection) => connection.listener))) {
+      if (!this.#listeners.has(listener)) this.handle({ type: 'closed', listener });
+    }
+  }
+
   #heard(heard: readonly Heard[]): void {
     const beats = heard.flatMap((one) => this.workers.get(one.worker)?.hear(one) ?? []);
     this.handle({ type: 'beats', beats });
+  }
+
+  #phaseOf(id: number): Phase | undefined {
+    return this.state.workers.find((worker) => worker.id === id)?.phase;
   }
 
   #pidOf(id: number): number | null {

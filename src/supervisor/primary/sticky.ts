@@ -50,9 +50,12 @@ function peekCookie(
   const socket = socketOf(handle);
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const finish = (): void => {
+  const leave = (): void => {
     clearTimeout(timer);
-    socket.off('data', onData);
+    socket.off('data', onData).off('end', finish);
+  };
+  const finish = (): void => {
+    leave();
     socket.pause();
     handle.readStop?.();
     const head = Buffer.concat(chunks);
@@ -74,13 +77,12 @@ function peekCookie(
   };
   const timer = setTimeout(finish, HEAD_WAIT_MS);
   socket.on('data', onData);
-  // Gone before it said anything: the worker would only see the same end.
-  socket.on('error', () => socket.destroy());
-  socket.once('end', () => {
-    clearTimeout(timer);
-    socket.off('data', onData);
+  socket.on('error', () => {
+    leave();
     socket.destroy();
   });
+  // A client that ends its side first still waits for an answer; the worker sees the same end.
+  socket.once('end', finish);
 }
 
 function slotIn(head: string, name: string): number | null {

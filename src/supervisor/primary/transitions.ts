@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { PolicyState, WorkerState } from '../policy/model.ts';
+import type { ServiceSettings } from '../settings.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 /**
@@ -13,8 +14,9 @@ export function noteTransitions(seen: {
   readonly after: PolicyState;
   readonly log: Logger;
   readonly processOf: (worker: number) => Pick<WorkerProcess, 'pid' | 'wish'> | undefined;
+  readonly ready: ServiceSettings['ready'];
 }): boolean {
-  const { before, after, log, processOf } = seen;
+  const { before, after, log, processOf, ready } = seen;
   let hasChanged = before.workers.length !== after.workers.length;
   for (const [at, worker] of after.workers.entries()) {
     // Nearly always: nobody before it came or went.
@@ -36,7 +38,8 @@ export function noteTransitions(seen: {
     if (old?.phase !== worker.phase) {
       hasChanged = true;
       const why = worker.endReason === null ? {} : { reason: worker.endReason };
-      log[levelOf(worker)]({ ...facts, ...(slot !== null && { slot }), ...why }, sentenceOf(worker));
+      const hint = worker.endReason === 'boot-deadline' ? { hint: NEVER_READY[ready] } : {};
+      log[levelOf(worker)]({ ...facts, ...(slot !== null && { slot }), ...why, ...hint }, sentenceOf(worker));
     }
   }
   return hasChanged;
@@ -48,6 +51,13 @@ const SENTENCE: Readonly<Record<WorkerState['phase'], string>> = {
   serving: 'worker serves',
   draining: 'worker drains',
   ending: 'worker is killed',
+};
+
+/** What a worker has not done that was killed at its boot deadline, and what to do. */
+const NEVER_READY: Readonly<Record<ServiceSettings['ready'], string>> = {
+  listening: 'it never listened on TCP; an app that never does, as with UDP alone, needs --ready online',
+  online: 'its process did not start in time',
+  signal: 'it never said that it is ready',
 };
 
 function sentenceOf({ phase, endReason }: WorkerState): string {

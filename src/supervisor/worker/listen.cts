@@ -31,6 +31,11 @@ interface ServerQuery {
 
 /** A server that node:cluster shares; TLS servers share the keys of their session tickets through the primary. */
 interface Shared extends NodeJS.EventEmitter {
+  /** `net`'s own limit, and its count. */
+  maxConnections?: number;
+  _connections?: number;
+  /** Newer Nodes: what is too much is to be dropped here, and not to be given to another. */
+  dropMaxConnection?: boolean;
   address(): Net.AddressInfo | string | null;
   _getServerData?(): unknown;
   _setServerData?(data: unknown): void;
@@ -216,13 +221,19 @@ function giveWithHead(faux: Faux, handle: Handle, server: NodeJS.EventEmitter, h
   }
 }
 
+/** Then a worker of node:cluster gives a connection back to the primary, too. */
+function isFull({ maxConnections = 0, _connections = 0, dropMaxConnection }: Shared): boolean {
+  return maxConnections > 0 && _connections >= maxConnections && dropMaxConnection !== true;
+}
+
 function onConnection(message: Connection, handle: Handle | undefined, claimMs: number): void {
   const target = listeners.get(message.listener);
   const late = nowMs() - message.sentAtMs > claimMs;
-  if (!handle || !target || late || state.closed) {
+  const isStale = !handle || !target || late || state.closed;
+  if (isStale || isFull(target.server)) {
     // Closed unread and without a shutdown: the primary holds the same connection and gives it to another.
     handle?.close();
-    send({ t: 'stale', id: message.id });
+    send({ t: isStale ? 'stale' : 'full', id: message.id });
     return;
   }
   // Said before the app gets it, however long it takes: by then the primary may have given it to another.

@@ -54,6 +54,20 @@ function isBusy({ last }: Connection): boolean {
   return !answered || (request !== undefined && !request.complete && !request.destroyed);
 }
 
+/** A server of node:http keeps the parsers that are in the midst of a message for its own `closeIdleConnections`. */
+function parsersInUse(server: object): readonly object[] {
+  const key = Object.getOwnPropertySymbols(server).find((it) => it.description === 'http.server.connections');
+  if (key === undefined) return [];
+  const list = (server as Record<symbol, { active?(): readonly object[] } | undefined>)[key];
+  return list?.active?.() ?? [];
+}
+
+/** Part of a request has come: the client is slow, and not idle. Node counts a new connection too, until its first request. */
+function isAsking(connection: Connection): boolean {
+  const { bytesRead, parser } = topOf(connection) as Socket & { readonly parser?: object | null };
+  return bytesRead > 0 && parser != null && parsersInUse(connection.server).includes(parser);
+}
+
 /** Handshakes are judged by their silence too, as long as we know which are over. */
 function inUnknownHandshake({ server, secure }: Connection): boolean {
   return secure === null && links.broken && 'setSecureContext' in server;
@@ -113,7 +127,10 @@ function sweepOne(connection: Connection, t: Sweep): void {
   if (upgraded) return;
   if (session) return sweepSession(connection, session, watch, t);
   if (!speaksHttp(connection) || isBusy(connection) || inUnknownHandshake(connection)) return;
-  if (t.atMs - watch.activeAtMs >= t.quietMs) closeIfStillSilent(connection, () => top.destroy());
+  if (t.atMs - watch.activeAtMs < t.quietMs) return;
+  // Not asked again at each look.
+  if (isAsking(connection)) watch.activeAtMs = t.atMs;
+  else closeIfStillSilent(connection, () => top.destroy());
 }
 
 /** Ends as many upgraded sockets as it takes to be through with all in time. */
