@@ -138,10 +138,10 @@ t.test('a config means who has the name, else who has the port, else the only on
   ] as const) {
     t.throws(() => plan([before], [after], true), {
       reason: 'usage',
-      message: /service 'a': balance from '.*' cannot be '.*' while the supervisor runs/,
+      message: /service 'a': balance, '.*', cannot become '.*' while the supervisor runs/,
     });
   }
-  t.throws(() => plan([], [none]), { reason: 'usage', message: /of a new service cannot be 'none'/ });
+  t.throws(() => plan([], [none]), { reason: 'usage', message: /of a new service, cannot become 'none'/ });
   t.same(plan([], [none], true).added, ['a'], 'where node:cluster was told so at the start');
   t.end();
 });
@@ -258,7 +258,7 @@ t.test('who accepts is settled at the start', async (t) => {
   t.ok(await isReady(served), served.log());
   const { code, stderr } = await served.reload({ ...service(port, 'blue'), balance: 'round-robin' });
   t.equal(code, 3);
-  t.match(stderr, /balance from 'none' cannot be 'round-robin' while the supervisor runs/);
+  t.match(stderr, /balance, 'none', cannot become 'round-robin' while the supervisor runs/);
   t.equal(await colorOf(port), 'red');
   t.equal((await served.reload({ ...service(port, 'blue'), balance: 'none' })).code, 0);
   t.equal(await colorOf(port), 'blue');

@@ -47,10 +47,10 @@ function checkBalance(before: ServiceSettings | null, next: ServiceSettings, can
   const isDelegated = ({ policy }: ServiceSettings): boolean => policy.balance === 'none';
   const isSame = before === null || isDelegated(before) === isDelegated(next);
   if (isSame && (canDelegate || !isDelegated(next))) return;
-  const from = before === null ? 'of a new service' : `from '${before.policy.balance}'`;
+  const was = before === null ? 'of a new service' : `'${before.policy.balance}'`;
   throw new ChaosError(
     'usage',
-    `service '${next.name}': balance ${from} cannot be '${next.policy.balance}' while the supervisor runs`,
+    `service '${next.name}': balance, ${was}, cannot become '${next.policy.balance}' while the supervisor runs`,
     { hint: "Stop it and start it again: a change from or to 'none' needs new sockets." },
   );
 }
