@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { freePort } from '../../dist/runtime/free-port.js';
 import { ROOT } from '../support/chaos.ts';
-import { cleanSpawn } from '../support/clean-spawn.ts';
+import { cleanSpawn, finished } from '../support/clean-spawn.ts';
 
 // Each is a supervisor of its own, and most of it is waiting for processes.
 t.jobs = 2;
@@ -16,11 +15,7 @@ async function steered(t: Test, way: string): Promise<unknown> {
     { env: {}, stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000, killSignal: 'SIGKILL' },
   );
   t.teardown(() => child.kill('SIGKILL'));
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
+  const { code, stdout, stderr } = await finished(child);
   if (code !== 0) throw new Error(`it ended with ${code}\n${stdout}\n${stderr}`);
   return JSON.parse(stdout);
 }

@@ -29,7 +29,7 @@ import { flagOf, type OptionKey, variableOf } from '../../dist/supervisor/option
 import { OPTION_KEYS, optionOf } from '../../dist/supervisor/options/table.js';
 import type { ServiceStatus, SupervisorStatus } from '../../dist/supervisor/settings.js';
 import { type ChaosRun, chaos, eventually, ROOT, tempDir } from '../support/chaos.ts';
-import { cleanSpawn } from '../support/clean-spawn.ts';
+import { cleanSpawn, finished } from '../support/clean-spawn.ts';
 
 // Each test has a folder and ports of its own, and most of it is waiting for processes.
 t.jobs = 2;
@@ -1239,11 +1239,7 @@ t.test('the library starts, refuses bad options without touching what runs, and 
     { cwd: dir, env: {}, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   t.teardown(() => child.kill('SIGKILL'));
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
+  const { code, stdout, stderr } = await finished(child);
   t.equal(code, 0, stderr);
   const lines = stdout
     .trim()

@@ -1,4 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 
 /**
  * Spawns with exactly this environment. The test runner adds its own preloads to the environment of every child,
@@ -16,4 +17,16 @@ export function cleanSpawn(
     ([key, value]) => (value === undefined ? [] : [`${key}=${value}`]),
   );
   return spawn('/usr/bin/env', ['-i', ...pairs, command, ...args], options);
+}
+
+/** Resolves when it has ended, with all that it wrote. */
+export async function finished(
+  child: ChildProcess,
+): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
 }

@@ -4,6 +4,7 @@ import { withDeadline } from '../../runtime/wait.ts';
 import { type AdminServer, openAdminOf } from '../../supervisor/admin/admin-server.ts';
 import { shownAddress } from '../../supervisor/admin/client.ts';
 import { isStopping } from '../../supervisor/admin/control.ts';
+import { WORKERS_MAX } from '../../supervisor/options/special-kinds.ts';
 import type { AdminAddress, Supervisor, SupervisorSettings } from '../../supervisor/settings.ts';
 import type { CliContext } from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
@@ -22,7 +23,6 @@ export interface ServeParts {
 
 /** SIGKILL ends a process in ms; a machine that cannot do it in this is not waited for. */
 const FORCE_MS_MAX = 3000;
-const WORKERS_MAX = 1024;
 
 /**
  * Runs a supervisor until it is stopped.

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ChaosError, messageOf } from '../../base/errors.ts';
 import { nearest } from '../../base/nearest.ts';
-import { workersKind } from '../options/special-kinds.ts';
+import { countOfWorkers } from '../options/special-kinds.ts';
 import { type Control, isStopping } from './control.ts';
 
 /** What a request is answered with; a text is of `type`, anything else is sent as JSON. */
@@ -110,9 +110,9 @@ function scale(control: Control, query: URLSearchParams): Answer {
     );
   }
   const workers = query.get('workers');
-  const read = workersKind.read(workers, { textual: true, baseDir: '' });
-  if ('faults' in read || read.value === null) {
-    return failure(422, `workers: expected a whole number from 1 to 1,024, got ${JSON.stringify(workers)}`);
+  const read = countOfWorkers.read(workers, { textual: true, baseDir: '' });
+  if ('faults' in read) {
+    return failure(422, `workers: expected ${countOfWorkers.expected}, got ${JSON.stringify(workers)}`);
   }
   if (status.services.some((service) => service.name === name && service.goal !== 'run')) {
     return failure(503, `service ${name} is stopping`, 'The config that was read last has no such service.');

@@ -17,13 +17,25 @@ const RESERVED_VARIABLES = new Set([
 ]);
 
 /** The number of workers; 'cores' is told as null. */
+export const WORKERS_MAX = 1024;
+
+/** As many workers as somebody wants from now on. */
+export const countOfWorkers: Kind<number> = simpleKind(
+  'a whole number from 1 to 1,024',
+  '<n>',
+  (input, source) => {
+    const value = numberOf(input, source) ?? 0;
+    return Number.isInteger(value) && value >= 1 && value <= WORKERS_MAX ? value : undefined;
+  },
+);
+
 export const workersKind: Kind<number | null> = simpleKind(
-  "a whole number from 1 to 1,024, or 'cores'",
+  `${countOfWorkers.expected}, or 'cores'`,
   '<n>',
   (input, source) => {
     if (input === 'cores') return null;
-    const value = numberOf(input, source);
-    return value !== undefined && Number.isInteger(value) && value >= 1 && value <= 1024 ? value : undefined;
+    const read = countOfWorkers.read(input, source);
+    return 'value' in read ? read.value : undefined;
   },
   "1 to 1,024, or 'cores'",
 );

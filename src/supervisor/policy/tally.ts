@@ -55,7 +55,7 @@ export function tallyOf(state: PolicyState): Tally {
 }
 
 /** All places are taken, and nobody is on its way who may yet listen where one listened that is gone. */
-export function isComplete(state: PolicyState): boolean {
+export function isSettled(state: PolicyState): boolean {
   const { serving, booting } = tallyOf(state);
   const mayListen = ({ phase, listeners }: WorkerState): boolean =>
     listeners.length === 0 && (phase === 'standby' || phase === 'serving');

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import { ChaosError } from '../../base/errors.ts';
 import { shownValue } from '../options/problems.ts';
-import { workersKind } from '../options/special-kinds.ts';
+import { countOfWorkers } from '../options/special-kinds.ts';
 import { scaled } from '../policy/copies.ts';
 import type { Command, Event, Phase, PolicyState } from '../policy/model.ts';
-import { isComplete, tallyOf } from '../policy/tally.ts';
+import { isSettled, tallyOf } from '../policy/tally.ts';
 import { initialState, transition } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
 import { Alarm } from './alarm.ts';
@@ -144,10 +144,9 @@ export class Service {
 
   /** @throws ChaosError 'usage' when it is no number of workers that the option takes; nothing has changed then */
   scale(workers: number): void {
-    const read = workersKind.read(workers, { textual: false, baseDir: '' });
-    if ('faults' in read || read.value === null) {
-      const got = shownValue(workers);
-      throw new ChaosError('usage', `workers: expected a whole number from 1 to 1,024, got ${got}`);
+    if ('faults' in countOfWorkers.read(workers, { textual: false, baseDir: '' })) {
+      const { expected } = countOfWorkers;
+      throw new ChaosError('usage', `workers: expected ${expected}, got ${shownValue(workers)}`);
     }
     const withWorkers = (from: ServiceSettings): ServiceSettings => ({
       ...from,
@@ -315,7 +314,7 @@ export class Service {
 
   /** Listeners that nobody has and nobody comes for, and the connections that wait for one that is closed. */
   #closeLeftBehind(): void {
-    if (isComplete(this.state)) this.#listeners.sweep();
+    if (isSettled(this.state)) this.#listeners.sweep();
     for (const listener of new Set(this.state.waiting.map((connection) => connection.listener))) {
       if (!this.#listeners.has(listener)) this.handle({ type: 'closed', listener });
     }

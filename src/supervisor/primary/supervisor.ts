@@ -2,6 +2,7 @@ import cluster from 'node:cluster';
 import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import { ChaosError } from '../../base/errors.ts';
+import { tallyOf } from '../policy/tally.ts';
 import type { ServiceSettings, Supervisor, SupervisorSettings } from '../settings.ts';
 import { BusHub } from './bus.ts';
 import { deferred } from './deferred.ts';
@@ -256,5 +257,5 @@ class Primary {
 }
 
 function isComplete({ state }: Service): boolean {
-  return state.workers.filter((worker) => worker.phase === 'serving').length >= state.config.workers;
+  return tallyOf(state).serving >= state.config.workers;
 }
