@@ -62,7 +62,7 @@ function makeConfig(dice: Dice): PolicyConfig {
     suspectMs,
     deadMs: suspectMs * dice.of(2, 4, 4),
     withdrawMs: suspectMs * dice.of(0.6, 0.8, 0.8, 1),
-    drainMs: dice.of(500, 1000, 2000, 3000),
+    drainMs: dice.of(0, 500, 1000, 2000, 3000),
     backoff: {
       free: dice.whole(0, 4),
       firstMs: Math.min(capMs, dice.of(50, 100, 500, 1000)),
