@@ -607,7 +607,7 @@ t.test('a config is JSON, JavaScript or TypeScript, and is read as it is then', 
   t.same(await load('a.ts', typed), wanted);
   t.same(await load('a.ts', 'export default { workers: 3 as number };'), { workers: 3 }, 'again, and new');
   const refusals: readonly (readonly [string, string, RegExp, RegExp?])[] = [
-    ['a.yaml', '', /^--config: 'a\.yaml' must end in \.json/],
+    ['a.yaml', '', /^the config 'a\.yaml' must end in \.json/],
     ['b.json', '{', /b\.json is not valid JSON/, /^It is one object of options, without comments/],
     ['e.mjs', 'export const entry = 1;', /e\.mjs has no default export/],
     ['g.cjs', "throw new Error('oops')", /g\.cjs:1 threw while it was loaded: oops/],
@@ -625,7 +625,7 @@ t.test('a config is JSON, JavaScript or TypeScript, and is read as it is then', 
   }
   t.match(
     (await usageError(loadServeConfig(dir, 'n\none.json'))).message,
-    /^--config: 'n\\u\{a\}one\.json' is not a file/,
+    /^the config 'n\\u\{a\}one\.json' is not a file/,
   );
 });
 
@@ -802,6 +802,17 @@ t.test('what reads a config ignores signals, and outlives nobody, in an endless 
   t.teardown(() => runs(orphan) && process.kill(orphan, 'SIGKILL'));
   run.child.kill('SIGKILL');
   t.ok(await eventually(() => !runs(orphan), DEADLINE_MS));
+
+  rmSync(join(dir, 'pid'));
+  const stopped = chaos(t, ['serve', '--config', 'b.mjs'], {
+    cwd: dir,
+    env: { TMPDIR: dir, XDG_CACHE_HOME: dir },
+  });
+  const hung = await pidOnceTold();
+  t.teardown(() => runs(hung) && process.kill(hung, 'SIGKILL'));
+  stopped.child.kill('SIGTERM');
+  t.match(await stopped.done, { code: 0, stderr: /stopped before anything was started/ });
+  t.ok(await eventually(() => !runs(hung), DEADLINE_MS));
 });
 
 t.test('a debugger of the supervisor is none of what reads its config', async (t) => {

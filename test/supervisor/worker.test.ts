@@ -1077,6 +1077,32 @@ t.test('the bus', async (t) => {
     ]);
   });
 
+  t.test('whatever a handler throws is an answer', async (t) => {
+    const hostile: readonly (readonly [what: string, thrown: unknown, message: string])[] = [
+      ['no text', Object.create(null), 'a value that has no text was thrown'],
+      [
+        'a getter that throws',
+        Object.defineProperty({}, 'message', {
+          get() {
+            throw new Error('no');
+          },
+        }),
+        'a value that has no text was thrown',
+      ],
+      ['a symbol', Symbol('s'), 'Symbol(s)'],
+      ['undefined', undefined, 'undefined'],
+    ];
+    for (const [what, thrown, message] of hostile) {
+      handlers.set('hostile', () => {
+        throw thrown;
+      });
+      const { a, deliver } = pair();
+      const settled = Promise.allSettled([a.ask('hostile', null)]);
+      await deliver();
+      t.match(await settled, [{ reason: { message } }], what);
+    }
+  });
+
   t.test('a time that is none is refused; no options are the default', async (t) => {
     const { a, deliver } = pair();
     for (const timeoutMs of [Number.POSITIVE_INFINITY, 2 ** 31, Number.NaN, -1, 0, 0.5]) {

@@ -31,14 +31,14 @@ export async function loadServeConfig(
 ): Promise<unknown> {
   const file = resolve(cwd, name);
   const facts = statSync(file, { throwIfNoEntry: false });
-  if (!facts?.isFile()) throw new ChaosError('usage', `--config: ${quoted(name)} is not a file`);
+  if (!facts?.isFile()) throw new ChaosError('usage', `the config ${quoted(name)} is not a file`);
   if (!EXTENSIONS.includes(extname(file))) {
-    throw new ChaosError('usage', `--config: ${quoted(name)} must end in ${EXTENSIONS.join(', ')}`);
+    throw new ChaosError('usage', `the config ${quoted(name)} must end in ${EXTENSIONS.join(', ')}`);
   }
   if (facts.size > FILE_BYTES_MAX) {
     throw new ChaosError(
       'usage',
-      `--config: ${quoted(name)} has ${facts.size} bytes; at most ${FILE_BYTES_MAX}`,
+      `the config ${quoted(name)} has ${facts.size} bytes; at most ${FILE_BYTES_MAX}`,
     );
   }
   return extname(file) === '.json' ? readJson(file) : runConfig(file, deadlineMs);

@@ -34,8 +34,13 @@ export async function runServe(cli: CliContext, parts: ServeParts): Promise<Exit
   const signals = listenForSignals();
   let admin: AdminServer | null = null;
   try {
-    const settings = await parts.settings();
     const { log } = parts;
+    const settings = await Promise.race([parts.settings(), signals.stopAsked]);
+    if (typeof settings === 'string') {
+      // What still reads the config ends with us.
+      log.info({ by: settings }, 'stopped before anything was started');
+      return 'pass';
+    }
     admin = await openAdminOf(settings, log);
     for (const service of settings.services) {
       log.info(
@@ -172,7 +177,8 @@ function scaleBy(running: Running, step: 1 | -1): void {
   if (first === undefined) return;
   const workers = first.workersWanted + step;
   if (workers < 1 || workers > WORKERS_MAX) {
-    log.warn({ service: first.name, workers: first.workersWanted }, 'there are no fewer workers than 1');
+    const bound = step < 0 ? 'fewer workers than 1' : `more workers than ${WORKERS_MAX}`;
+    log.warn({ service: first.name, workers: first.workersWanted }, `there are no ${bound}`);
     return;
   }
   log.info({ service: first.name, from: first.workersWanted, to: workers }, 'scaled by signal');

@@ -1,4 +1,5 @@
 import { monotonicMs } from '../../runtime/clock.ts';
+import { deferred } from '../../supervisor/primary/deferred.ts';
 
 /** What the signals of `chaos serve` ask for. */
 export interface Wishes {
@@ -17,11 +18,14 @@ const SAME_PRESS_MS = 300;
  * `attach` are granted then.
  */
 export function listenForSignals(): {
+  /** Settles with the first wish to stop. */
+  readonly stopAsked: Promise<NodeJS.Signals>;
   readonly attach: (wishes: Wishes) => void;
   readonly dispose: () => void;
 } {
   let wishes: Wishes | null = null;
   let early: ((wishes: Wishes) => void)[] = [];
+  const stopAsked = deferred<NodeJS.Signals>();
   let last: { readonly signal: NodeJS.Signals; readonly atMs: number } | null = null;
   const wish = (grant: (wishes: Wishes) => void): void => {
     if (wishes === null) early.push(grant);
@@ -32,6 +36,7 @@ export function listenForSignals(): {
     const before = last;
     if (before?.signal === signal && atMs - before.atMs < SAME_PRESS_MS) return;
     last = { signal, atMs };
+    stopAsked.resolve(signal);
     wish((w) => (before === null ? w.stop(signal) : w.force(signal)));
   };
   const handlers: Readonly<Partial<Record<NodeJS.Signals, (signal: NodeJS.Signals) => void>>> = {
@@ -43,6 +48,7 @@ export function listenForSignals(): {
   };
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler);
   return {
+    stopAsked: stopAsked.promise,
     attach(next) {
       wishes = next;
       for (const grant of early) grant(next);

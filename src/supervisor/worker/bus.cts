@@ -61,13 +61,17 @@ function busError(code: BusErrorCode, message: string): BusError {
   return Object.assign(new Error(message), { code });
 }
 
-/** How a thrown value goes over the wire. */
+/** How a thrown value goes over the wire. It may be anything: one without a text, or whose getters throw. */
 function describe(error: unknown): { readonly code: string | null; readonly message: string } {
-  const { code, message } = (typeof error === 'object' && error !== null ? error : {}) as Partial<BusError>;
-  return {
-    code: typeof code === 'string' ? code : null,
-    message: typeof message === 'string' ? message : String(error),
-  };
+  try {
+    const { code, message } = (typeof error === 'object' && error !== null ? error : {}) as Partial<BusError>;
+    return {
+      code: typeof code === 'string' ? code : null,
+      message: typeof message === 'string' ? message : String(error),
+    };
+  } catch {
+    return { code: null, message: 'a value that has no text was thrown' };
+  }
 }
 
 function revive(body: unknown): Error {
