@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, release, type } from 'node:os';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { destination, type Logger, pino } from 'pino';
 import type { Environment } from '../model/journal.ts';
 
 /** What a command may touch of the process that it runs in. */
@@ -53,9 +52,4 @@ export function environmentOf(cli: CliContext): Environment {
     cpus: availableParallelism(),
     version: cli.version,
   };
-}
-
-/** Our own log, on stderr. */
-export function createLogger(level: string): Logger {
-  return pino({ level, base: null }, destination({ dest: 2, sync: true }));
 }

@@ -5,7 +5,8 @@ import type { JournalEvent } from '../model/journal.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Report } from '../model/report.ts';
 import { createLive, type Live } from '../report/live.ts';
-import { type CliContext, createLogger, shortPath } from './context.ts';
+import { createLog } from '../supervisor/log.ts';
+import { type CliContext, shortPath } from './context.ts';
 import { type ExitName, worstExit } from './exit-codes.ts';
 import { type Interrupts, onInterrupts } from './interrupts.ts';
 import { render, reporterNames } from './render.ts';
@@ -101,7 +102,7 @@ interface JobContext {
 async function runJob(cli: CliContext, job: Job, context: JobContext): Promise<FinishedRun> {
   const { prepared, plan } = job;
   const { settings, live } = context;
-  const log = createLogger(settings.verbose ? 'debug' : settings.logLevel);
+  const log = createLog(settings.verbose ? 'debug' : settings.logLevel);
   live.line(
     `${prepared.scenario.name}  seed ${plan.seed}  ${plan.faults.length} faults in ${formatMs(plan.chaosMs)}`,
   );

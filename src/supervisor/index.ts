@@ -1,7 +1,8 @@
 /** The public API of `cluster-chaos/supervisor`: a primary for clustered Node servers. */
 
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { openAdminOf } from './admin/admin-server.ts';
+import { createLog } from './log.ts';
 import { resolveSettings } from './options/resolve-settings.ts';
 import type { SupervisorOptions } from './options/user-options.ts';
 import { startPrimary } from './primary/supervisor.ts';
@@ -51,7 +52,7 @@ export async function startSupervisor(
 ): Promise<RunningSupervisor> {
   const context = { env: process.env, cwd: process.cwd() };
   const settings = resolveSettings(options, context);
-  const logger = given.logger ?? pino({ base: null }, pino.destination(2));
+  const logger = given.logger ?? createLog('info');
   const admin = await openAdminOf(settings, logger);
   try {
     const supervisor = startPrimary(settings, { logger });

@@ -1,14 +1,15 @@
 import { createColors } from 'picocolors';
 import { type Logger, pino } from 'pino';
+import { createLog } from '../../supervisor/log.ts';
 import { quoted } from '../../supervisor/options/problems.ts';
-import { type CliContext, createLogger } from '../context.ts';
+import type { CliContext } from '../context.ts';
 
 /** What pino adds to each line, and what is shown apart from the facts. */
 const SHOWN_APART = new Set(['level', 'time', 'msg', 'service', 'err', 'pid', 'hostname']);
 
 /** JSON lines on stderr; on a terminal, lines for people. */
 export function serveLogger(cli: CliContext, level: string): Logger {
-  if (!cli.interactive) return createLogger(level);
+  if (!cli.interactive) return createLog(level);
   const color = cli.env['NO_COLOR'] === undefined;
   return pino({ level, base: null }, { write: (line: string) => cli.stderr.write(prettyLine(line, color)) });
 }

@@ -63,7 +63,7 @@ export interface ServiceOptions {
   /** After a mass death nobody gets more than a fair share for this long, 0 to 60 s. Default: 500 ms. */
   readonly spread?: Duration;
 
-  /** How often a worker's event loop says that it lives, 5 ms to 60 s. Default: 50 ms. */
+  /** How often a worker's event loop says that it lives, 5 ms to 60 s. Default: a third of `suspectAfter`. */
   readonly beat?: Duration;
   /** Silence after which a worker gets no new connections, at least 3 beats, at most 1 h. Default: 250 ms. */
   readonly suspectAfter?: Duration;

@@ -65,6 +65,15 @@ function oldSpaceLimitBytes(): number {
   return Math.max(bothBytes / 2, bothBytes - youngBytes);
 }
 
+/** The figures are read from a file, which an app that has used up its descriptors leaves no room for: then they are as before. */
+function memoryOf({ rssBytes, heapUsedBytes }: Sample): { readonly rss: number; readonly heapUsed: number } {
+  try {
+    return memoryUsage();
+  } catch {
+    return { rss: rssBytes, heapUsed: heapUsedBytes };
+  }
+}
+
 function createSampler(): (atMs: number) => Sample {
   const heapLimitBytes = oldSpaceLimitBytes();
   let sampledAtMs = Number.NEGATIVE_INFINITY;
@@ -82,7 +91,7 @@ function createSampler(): (atMs: number) => Sample {
   return (atMs) => {
     const sinceMs = atMs - sampledAtMs;
     if (sinceMs >= SAMPLE_EVERY_MS) {
-      const { rss, heapUsed } = memoryUsage();
+      const { rss, heapUsed } = memoryOf(sample);
       const { user, system } = cpuUsage();
       const cpuMs = (user + system) / 1000;
       // The first covers no time that we know the length of.
