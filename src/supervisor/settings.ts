@@ -60,8 +60,10 @@ export interface ServiceStatus {
   /** Connections that wait in the primary for a worker. */
   readonly waiting: number;
   readonly listeners: readonly string[];
-  /** Boots failed in a row; above 0 the crash-loop breaker is open. */
+  /** Boots failed in a row. */
   readonly bootFailures: number;
+  /** Forks are slowed down: boots fail, or workers die soon after they were ready. */
+  readonly breakerOpen: boolean;
   readonly counters: ServiceCounters;
   readonly workers: readonly WorkerStatus[];
 }

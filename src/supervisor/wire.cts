@@ -103,7 +103,7 @@ export interface Beat {
   readonly cpuMs: number;
   /** CPU time used of late, of one core: above 1 when several threads work. Over at least a quarter of a second. */
   readonly cpu: number;
-  /** By how much the last beat was late: the delay of the event loop. */
+  /** By how much a beat was late at most in the last 5 to 10 s: the delay of the event loop. */
   readonly loopDelayMs: number;
 }
 

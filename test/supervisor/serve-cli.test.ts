@@ -55,6 +55,7 @@ const STATUS: SupervisorStatus = {
       waiting: 4,
       listeners: ['[::]:3000'],
       bootFailures: 2,
+      breakerOpen: true,
       counters: {
         forks: 9,
         connections: 1234,

@@ -181,7 +181,6 @@ function scaleBy(running: Running, step: 1 | -1): void {
     log.warn({ service: first.name, workers: first.workersWanted }, `there are no ${bound}`);
     return;
   }
-  log.info({ service: first.name, from: first.workersWanted, to: workers }, 'scaled by signal');
   supervisor.scale(first.name, workers);
 }
 

@@ -33,7 +33,7 @@ function renderService(service: ServiceStatus): string {
       `${service.standbys} standby`,
       `generation ${service.generation}${service.reloading ? ', reloading' : ''}`,
       service.listeners.length > 0 ? `listening on ${service.listeners.join(', ')}` : 'not listening',
-      ...(service.bootFailures > 0 ? [`breaker open after ${service.bootFailures} failed boots`] : []),
+      ...(service.breakerOpen ? [breakerText(service)] : []),
     ].join(' · '),
     [
       `connections ${formatCount(counters.connections)}`,
@@ -48,6 +48,10 @@ function renderService(service: ServiceStatus): string {
   ];
   const rows = [...service.workers].sort((a, b) => (a.slot ?? 1e9) - (b.slot ?? 1e9)).map(workerRow);
   return [...facts, ...table([HEAD, ...rows])].join('\n');
+}
+
+function breakerText({ bootFailures }: ServiceStatus): string {
+  return `breaker open after ${bootFailures > 0 ? `${bootFailures} failed boots` : 'early deaths'}`;
 }
 
 function workerRow(worker: WorkerStatus): readonly string[] {

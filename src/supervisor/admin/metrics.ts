@@ -38,7 +38,7 @@ const SERVICE_METRICS: readonly Metric<ServiceStatus>[] = [
   gauge('chaos_waiting_connections', 'Connections that wait in the primary', (s) => s.waiting),
   gauge('chaos_boot_failures', 'Boots failed in a row', (s) => s.bootFailures),
   gauge('chaos_breaker_open', '1 while the crash-loop breaker slows forks down', (s) =>
-    Number(s.bootFailures > 0),
+    Number(s.breakerOpen),
   ),
   counter('chaos_forks_total', 'Workers forked', (s) => s.counters.forks),
   counter('chaos_connections_total', 'Connections accepted', (s) => s.counters.connections),
@@ -73,8 +73,11 @@ const SLOT_METRICS: readonly Metric<WorkerStatus>[] = [
   slot('chaos_worker_cpu_seconds_total', 'CPU time used since it started', 'counter', (w) =>
     w.beat === null ? undefined : w.beat.cpuMs / 1000,
   ),
-  slot('chaos_worker_loop_delay_seconds', 'By how much the last beat was late', 'gauge', (w) =>
-    w.beat === null ? undefined : w.beat.loopDelayMs / 1000,
+  slot(
+    'chaos_worker_loop_delay_seconds',
+    'By how much a beat was late at most in the last 5 to 10 s',
+    'gauge',
+    (w) => (w.beat === null ? undefined : w.beat.loopDelayMs / 1000),
   ),
   slot('chaos_worker_open_connections', 'Connections that it holds', 'gauge', (w) => w.beat?.open),
   slot(

@@ -62,6 +62,13 @@ export function isSettled(state: PolicyState): boolean {
   return serving >= state.config.workers && booting === 0 && !state.workers.some(mayListen);
 }
 
+/** Forks are held back: boots fail, or workers die soon after they were ready. */
+export function isBreakerOpen(state: PolicyState, nowMs: number): boolean {
+  const { bootFailures, earlyDeaths, earlyDeathAtMs, config } = state;
+  const { free, stableMs, capMs } = config.backoff;
+  return bootFailures > 0 || (earlyDeaths > free && nowMs - earlyDeathAtMs <= stableMs + capMs);
+}
+
 /** It need not be replaced: neither of an old generation nor with a reason of its own to go. */
 export function isFresh(state: PolicyState, worker: WorkerState): boolean {
   return worker.retire === null && worker.generation >= state.wantedGeneration;

@@ -4,7 +4,7 @@ import { shownValue } from '../options/problems.ts';
 import { countOfWorkers } from '../options/special-kinds.ts';
 import { scaled } from '../policy/copies.ts';
 import type { Command, Event, Phase, PolicyState } from '../policy/model.ts';
-import { isSettled, tallyOf } from '../policy/tally.ts';
+import { tallyOf } from '../policy/tally.ts';
 import { initialState, transition } from '../policy/transition.ts';
 import type { ServiceSettings } from '../settings.ts';
 import { Alarm } from './alarm.ts';
@@ -18,6 +18,7 @@ import { nowMs } from './now.ts';
 import { type Heard, Pulse } from './pulse.ts';
 import { Suspects } from './suspects.ts';
 import { noteTransitions } from './transitions.ts';
+import { Upkeep } from './upkeep.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export interface ServiceEvents {
@@ -56,7 +57,7 @@ export class Service {
     this.#pulse.look();
     this.handle({ type: 'wake' });
   });
-  #secondTimer: NodeJS.Timeout | null = null;
+  readonly #upkeep: Upkeep;
   readonly #pulse = new Pulse(
     () => this.settings.beatMs,
     (heard) => this.#heard(heard),
@@ -110,20 +111,29 @@ export class Service {
       isServing: (id) => this.#phaseOf(id) === 'serving',
       isLeaving: (id) => ['draining', 'ending'].includes(this.#phaseOf(id) ?? 'ending'),
     });
+    this.#upkeep = new Upkeep({
+      state: () => this.state,
+      workers: this.workers,
+      messagesPerSecondMax: () => this.settings.messagesPerSecondMax,
+      listeners: this.#listeners,
+      log: () => this.#log,
+      onEvent: (event) => this.handle(event),
+    });
   }
 
   start(): void {
-    this.#secondTimer = setInterval(() => {
-      this.#countMessages();
-      this.#closeLeftBehind();
-    }, 1000);
+    this.#upkeep.start();
     this.#pulse.start();
     this.handle({ type: 'wake' });
   }
 
   reload(settings: ServiceSettings): void {
     this.previous ??= this.settings;
+    const { workers } = this.settings.policy;
     this.#become(settings);
+    // How many, too: a config that is read again takes back what was scaled since.
+    const change = workers === settings.policy.workers ? {} : { workersBefore: workers };
+    this.#log.info({ workers: settings.policy.workers, ...change }, 'reload begins');
     this.handle({ type: 'reload', config: settings.policy });
   }
 
@@ -152,6 +162,7 @@ export class Service {
       ...from,
       policy: scaled(from.policy, workers),
     });
+    this.#log.info({ from: this.settings.policy.workers, to: workers }, 'scaled');
     this.settings = withWorkers(this.settings);
     if (this.previous !== null) this.previous = withWorkers(this.previous);
     this.handle({ type: 'scale', workers });
@@ -243,7 +254,7 @@ export class Service {
   }
 
   #end(): void {
-    if (this.#secondTimer !== null) clearInterval(this.#secondTimer);
+    this.#upkeep.close();
     this.#alarm.close();
     this.#pulse.close();
     this.#suspects.close();
@@ -291,7 +302,7 @@ export class Service {
     const isFirst = this.counters.crashes === 0 && !this.#inbox.hasListened;
     if (!isAsked) this.counters.crashes++;
     const facts = { worker: id, pid: worker?.pid ?? null, slot: known?.slot ?? null, code, signal };
-    this.#log[isAsked ? 'debug' : 'warn'](facts, isAsked ? 'worker exited' : 'worker died');
+    this.#log[isAsked ? 'info' : 'warn'](facts, isAsked ? 'worker exited' : 'worker died');
     this.handle({ type: 'exit', worker: id });
     this.workers.delete(id);
     if (isFirst && worker?.refused != null) this.#events.onCannotListen(worker.refused);
@@ -302,22 +313,6 @@ export class Service {
     setTimeout(() => {
       if (this.workers.get(id)?.hasExited === false) this.handle({ type: 'ipc-lost', worker: id });
     }, 100).unref();
-  }
-
-  #countMessages(): void {
-    for (const [id, worker] of this.workers) {
-      if (worker.messages > this.settings.messagesPerSecondMax)
-        this.handle({ type: 'ipc-flood', worker: id });
-      worker.messages = 0;
-    }
-  }
-
-  /** Listeners that nobody has and nobody comes for, and the connections that wait for one that is closed. */
-  #closeLeftBehind(): void {
-    if (isSettled(this.state)) this.#listeners.sweep();
-    for (const listener of new Set(this.state.waiting.map((connection) => connection.listener))) {
-      if (!this.#listeners.has(listener)) this.handle({ type: 'closed', listener });
-    }
   }
 
   #heard(heard: readonly Heard[]): void {

@@ -1,3 +1,4 @@
+import { isBreakerOpen } from '../policy/tally.ts';
 import type { ServiceStatus, WorkerStatus } from '../settings.ts';
 import { nowMs } from './now.ts';
 import type { Service } from './service.ts';
@@ -18,6 +19,7 @@ export function statusOf(service: Service): ServiceStatus {
     waiting: state.waiting.length,
     listeners: [...new Set(state.workers.flatMap((worker) => addressesOf(service, worker.id)))].sort(),
     bootFailures: state.bootFailures,
+    breakerOpen: isBreakerOpen(state, nowMs()),
     counters: service.counters.read(),
     workers: state.workers.map((worker) => workerStatus(service, worker)),
   };

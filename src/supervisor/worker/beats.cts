@@ -115,6 +115,24 @@ function createSampler(): (atMs: number) => Sample {
   };
 }
 
+/** A stall of the event loop is over before anybody asks for it, so the longest of the last one to two windows is told. */
+const DELAY_WINDOW_MS = 5000;
+
+function createDelayPeak(): (delayMs: number, atMs: number) => number {
+  let untilMs = Number.NEGATIVE_INFINITY;
+  let before = 0;
+  let now = 0;
+  return (delayMs, atMs) => {
+    if (atMs >= untilMs) {
+      before = now;
+      now = 0;
+      untilMs = atMs + DELAY_WINDOW_MS;
+    }
+    now = Math.max(now, delayMs);
+    return Math.max(before, now);
+  };
+}
+
 /** Writes numbered records, each over the one before. */
 function createPen({
   fd,
@@ -134,11 +152,12 @@ function createPen({
 /** Writes the first beat at once, then one every `beatMs`. The timer does not keep the app alive. */
 function startBeats({ worker, beatMs, pulse }: WorkerSettings): void {
   const sample = createSampler();
+  const peakOf = createDelayPeak();
   const write = createPen(pulse);
   let dueMs = nowMs();
   const beat = (): void => {
     const atMs = nowMs();
-    const loopDelayMs = Math.max(0, atMs - dueMs);
+    const loopDelayMs = peakOf(Math.max(0, atMs - dueMs), atMs);
     dueMs = atMs + beatMs;
     const { taken, requests } = counts;
     const values: Beat = { open: open.length, taken, requests, ...sample(atMs), loopDelayMs };
