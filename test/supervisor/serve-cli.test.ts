@@ -828,6 +828,20 @@ t.test('a debugger of the supervisor is none of what reads its config', async (t
   t.notMatch(stderr, /Starting inspector/);
 });
 
+t.test('--status leaves out a service that is on its way out, as long as another runs', async (t) => {
+  const path = join(tempDir(t), 'a.sock');
+  const [service] = STATUS.services;
+  if (service === undefined) throw new Error('no service');
+  const leaving = { ...service, goal: 'stop', serving: 0 } as const;
+  let services: readonly ServiceStatus[] = [service, leaving];
+  await adminOf(t, { path }, fakeControl({ status: () => ({ ...STATUS, services }) }));
+  const cli = { stdout: { write: () => true } } as unknown as CliContext;
+  const ask = () => askSupervisor(cli, { path }, { do: 'status' }, { json: true });
+  t.equal(await ask(), 'pass');
+  services = [leaving];
+  t.equal(await ask(), 'unhealthy', 'all of it stops');
+});
+
 t.test('--status fails when a service has no worker that serves', async (t) => {
   const path = join(tempDir(t), 'a.sock');
   const [service] = STATUS.services;
@@ -951,6 +965,7 @@ t.test('a server runs, and is seen, reloaded, scaled and stopped from another sh
 
   t.equal((await served.again('--scale', '3')).code, 0);
   await served.until('3 workers serve', ({ serving }) => serving === 3);
+  t.match(served.log(), /"from":2,"to":3,"msg":"scaled"/);
   t.match(await served.again('--scale', '0'), { code: 3, stderr: /workers: expected a whole number/ });
   t.match(await served.again('--scale', '1', '--service', 'serve-ap'), { code: 3, stderr: /mean serve-app/ });
 
@@ -969,6 +984,40 @@ t.test('a server runs, and is seen, reloaded, scaled and stopped from another sh
   t.match(stopped, { code: 0, stdout: 'stopped: no worker is left\n' });
   t.equal((await served.done).code, 0);
   t.match(await served.again('--status'), { code: 4, stderr: /no supervisor answers at/ });
+});
+
+t.test('a loop of deaths after they were ready opens the breaker, for all to see', async (t) => {
+  const dir = tempDir(t);
+  writeFileSync(
+    join(dir, 'dies-soon.js'),
+    `const { existsSync } = require('node:fs');
+require('node:http').createServer((_req, res) => res.end('ok')).listen(Number(process.env.PORT), '127.0.0.1');
+if (!existsSync('mended')) setTimeout(() => process.exit(1), 100);`,
+  );
+  const flags = [
+    '--workers',
+    '2',
+    '--backoff-free',
+    '1',
+    '--backoff-first',
+    '100ms',
+    '--backoff-cap',
+    '500ms',
+    '--backoff-stable',
+    '2s',
+  ];
+  const served = await serving(t, ['dies-soon.js', ...flags], { dir });
+  await served.until('the breaker is open', ({ breakerOpen, bootFailures }) => {
+    t.equal(bootFailures, 0, 'its boots are fine');
+    return breakerOpen;
+  });
+  t.match((await served.again('--status')).stdout, /breaker open after early deaths/);
+  t.ok(await eventually(() => served.log().includes('crash-loop breaker opens'), DEADLINE_MS));
+  writeFileSync(join(dir, 'mended'), '');
+  await served.until('it is closed', ({ breakerOpen, serving }) => !breakerOpen && serving === 2);
+  t.ok(await eventually(() => served.log().includes('crash-loop breaker closes'), DEADLINE_MS));
+  served.child.kill('SIGTERM');
+  t.equal((await served.done).code, 0);
 });
 
 t.test('SIGTTOU leaves the last worker', async (t) => {

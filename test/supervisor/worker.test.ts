@@ -252,11 +252,28 @@ t.test('serving', async (t) => {
     t.ok(rssBytes > heapUsedBytes && heapLimitBytes > heapUsedBytes && heapUsedBytes > 0);
     t.ok(utilisation >= 0 && utilisation <= 1 && loopDelayMs >= 0 && cpuMs > 0);
     await rig.heard(() => (rig.beat()['cpu'] ?? 0) > 0);
+    t.equal((await ask(rig.port, '/stall')).text, 'stalled');
+    await rig.heard(() => rig.beat()['requests'] === 2);
+    t.equal((await ask(rig.port)).text, 'ok');
+    await rig.heard(() => rig.beat()['requests'] === 3);
+    const { loopDelayMs: longestMs = 0 } = rig.beat();
+    t.ok(longestMs > 100, `a stall of 200 ms is still told, beats later: ${longestMs} ms`);
     const order = rig.said.map((it) => it.t);
     t.ok(order.indexOf('hello') < order.indexOf('listen'));
     t.ok(order.indexOf('listen') < order.indexOf('ready'));
     t.equal(rig.count('ready'), 1);
     t.equal(rig.count('plain'), 0, 'nothing fell back to plain node:cluster');
+  });
+
+  t.test('an app that has used up its descriptors is still heard', async (t) => {
+    const rig = await start(t, 'http');
+    t.equal((await ask(rig.port, '/use-up-descriptors')).text, 'EMFILE');
+    // The figures of memory and CPU are read anew four times a second.
+    for (let times = 0; times < 3; times++) {
+      const { cpuMs = 0 } = rig.beat();
+      await rig.heard(() => (rig.beat()['cpuMs'] ?? 0) > cpuMs || rig.count('exit') > 0);
+    }
+    t.equal(rig.count('exit'), 0);
   });
 
   t.test('taken is said before a byte is read', async (t) => {
