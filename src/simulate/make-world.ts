@@ -35,11 +35,11 @@ export function makeWorld(seed: number, seconds: number): World {
 /** With limits on requests and age that workers can live by. */
 function withLife(world: World): World {
   const config = copyOfConfig(world.config);
-  const { rssBytes, heapShare, stagger, ...life } = config.limits;
+  const { rssBytes, rssTotalBytes, heapShare, stagger, ...life } = config.limits;
   const factor = Math.max(1, lifeMsMin(world) / lifeMs(world));
   const requests = life.requests === null ? null : life.requests * factor;
   const ageMs = life.ageMs === null ? null : life.ageMs * factor;
-  config.limits = { rssBytes, heapShare, requests, ageMs, stagger };
+  config.limits = { rssBytes, rssTotalBytes, heapShare, requests, ageMs, stagger };
   return { ...world, config };
 }
 
@@ -72,6 +72,7 @@ function makeConfig(dice: Dice): PolicyConfig {
     },
     limits: {
       rssBytes: dice.chance(0.5) ? 100e6 : null,
+      rssTotalBytes: null,
       heapShare: dice.chance(0.5) ? 0.8 : null,
       requests: dice.chance(0.15) ? dice.whole(1000, 4000) : null,
       ageMs: dice.chance(0.15) ? dice.whole(15_000, 40_000) : null,

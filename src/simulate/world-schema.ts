@@ -40,6 +40,7 @@ const config: z.ZodType<PolicyConfig> = strict({
   }),
   limits: strict({
     rssBytes: real({ min: RSS_BYTES_MIN, max: 1e15, why: `bytes, ${ofStart}` }).nullable(),
+    rssTotalBytes: z.null().default(null),
     heapShare: real({ min: HEAP_SHARE_MIN, max: 1, why: `a share, ${ofStart}` }).nullable(),
     requests: real({ min: 1, max: 1e12, why: 'requests' }).nullable(),
     ageMs: ms(1).nullable(),

@@ -11,6 +11,7 @@ import {
 } from '../../dist/supervisor/options/resolve-settings.js';
 import { OPTION_KEYS, optionOf } from '../../dist/supervisor/options/table.js';
 import type { SupervisorOptions } from '../../dist/supervisor/options/user-options.js';
+import { scaled } from '../../dist/supervisor/policy/copies.js';
 import { tempDir } from '../support/chaos.ts';
 
 const dir = tempDir(t);
@@ -76,7 +77,14 @@ t.test('an entry alone is enough; the defaults are those that are documented', (
     withdrawMs: 200,
     drainMs: 30_000,
     backoff: { free: 2, firstMs: 1000, capMs: 1700, jitter: 0.1, stableMs: 1000 },
-    limits: { rssBytes: null, heapShare: 0.8, requests: null, ageMs: null, stagger: 0.2 },
+    limits: {
+      rssBytes: null,
+      rssTotalBytes: null,
+      heapShare: 0.8,
+      requests: null,
+      ageMs: null,
+      stagger: 0.2,
+    },
     balance: 'round-robin',
     handsMax: 8,
     waitingMax: 4096,
@@ -463,6 +471,15 @@ t.test('the memory limit of the container is shared among all processes of all s
   t.same(limits({ entry: 'app.js', maxMemory: '1GB' }), [1e9]);
   t.same(limits({ entry: 'app.js', maxMemory: null }), [null]);
   t.same(limits({ entry: 'app.js' }, { ...MACHINE, memoryLimitBytes: 256e6 }), [null], 'too small to share');
+  const scaledTo = (workers: number, input: SupervisorOptions = { entry: 'app.js' }): number | null => {
+    const [first] = resolve(input, { machine }).services;
+    if (first === undefined) throw new Error('no service');
+    return scaled(first.policy, workers).limits.rssBytes;
+  };
+  t.equal(scaledTo(7), 90_000_000, 'what 3 and a standby have, over 7 and a standby');
+  t.equal(scaledTo(1), 360_000_000);
+  t.equal(scaledTo(100), null, 'too small to share');
+  t.equal(scaledTo(100, { entry: 'app.js', maxMemory: '70MB' }), 70e6, 'what was asked for stays');
   t.end();
 });
 

@@ -13,7 +13,7 @@ const CONFIG: PolicyConfig = {
   withdrawMs: 200,
   drainMs: 3000,
   backoff: { free: 2, firstMs: 1000, capMs: 1700, jitter: 0.1, stableMs: 1000 },
-  limits: { rssBytes: null, heapShare: null, requests: null, ageMs: null, stagger: 0.2 },
+  limits: { rssBytes: null, rssTotalBytes: null, heapShare: null, requests: null, ageMs: null, stagger: 0.2 },
   balance: 'round-robin',
   handsMax: 1,
   waitingMax: 100,
@@ -251,6 +251,16 @@ t.test('who must go', (t) => {
       t.end();
     });
   }
+
+  t.test('a limit that is a share of what all have falls when there are more', (t) => {
+    const limits = { ...CONFIG.limits, rssBytes: 100e6, rssTotalBytes: 300e6 };
+    const play = Play.up({ workers: 2, standbys: 1, limits });
+    t.same(play.beat(1, { rssBytes: 90e6 }), []);
+    play.tell({ type: 'scale', workers: 3 });
+    t.match(play.beat(1, { rssBytes: 90e6 }), [/^drain 1: memory|^fork/]);
+    t.equal(play.state.workers.find(({ id }) => id === 1)?.retire, 'memory', 'of 300 MB for 4, not for 3');
+    t.end();
+  });
 
   t.test('age limits are staggered: workers that began together do not end together', (t) => {
     const play = Play.up({ workers: 4, limits: { ...CONFIG.limits, ageMs: 10_000 } });

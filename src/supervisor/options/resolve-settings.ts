@@ -54,7 +54,8 @@ export function resolveSettings(input: unknown, context: ResolveContext): Superv
     }
     const all = withDefaults(values, facts);
     problems.push(...crossCheck({ given: values, all, refused, where }));
-    return serviceSettings({ ...all, name: name ?? all.name }, machine);
+    const sharesMemory = values.maxMemory === undefined;
+    return serviceSettings({ ...all, name: name ?? all.name }, { machine, sharesMemory });
   });
   // A flag that gives all of them one port has been refused already.
   if (context.flags?.['port'] === undefined) problems.push(...portClashes(complete));

@@ -1,21 +1,28 @@
+import { shareOf } from '../policy/copies.ts';
 import type { ServiceSettings } from '../settings.ts';
 import type { Machine } from './machine.ts';
 import type { Values } from './table.ts';
 
 /** Of the container's memory limit; the rest is for the kernel and for bursts. */
 const MEMORY_SHARE = 0.9;
-/** Below this a limit would end workers right after their boot: Node alone takes some 45 MB. */
-const MEMORY_BYTES_MIN = 64e6;
 
 /** What one process may take of the container's limit; null without a limit, or when it is too small to share. */
 export function memoryShareBytes(machine: Machine, processes: number): number | null {
   if (machine.memoryLimitBytes === null) return null;
-  const bytes = Math.floor((MEMORY_SHARE * machine.memoryLimitBytes) / processes);
-  return bytes < MEMORY_BYTES_MIN ? null : bytes;
+  return shareOf(MEMORY_SHARE * machine.memoryLimitBytes, processes);
 }
 
-/** Complete values of one service as the settings that primary, policy and workers run by. */
-export function serviceSettings(values: Values, machine: Machine): ServiceSettings {
+/**
+ * Complete values of one service as the settings that primary, policy and workers run by.
+ *
+ * @param sharesMemory whether its limit of memory is the default: what it has is shared anew when it is scaled
+ */
+export function serviceSettings(
+  values: Values,
+  { machine, sharesMemory }: { readonly machine: Machine; readonly sharesMemory: boolean },
+): ServiceSettings {
+  const workers = values.workers ?? machine.cores;
+  const { maxMemory } = values;
   return {
     name: values.name,
     entry: values.entry,
@@ -31,7 +38,7 @@ export function serviceSettings(values: Values, machine: Machine): ServiceSettin
     beatMs: values.beat,
     claimMs: values.claim,
     policy: {
-      workers: values.workers ?? machine.cores,
+      workers,
       standbys: values.standbys,
       surge: values.surge,
       bootsMax: values.bootsMax,
@@ -48,7 +55,8 @@ export function serviceSettings(values: Values, machine: Machine): ServiceSettin
         stableMs: values['backoff.stable'],
       },
       limits: {
-        rssBytes: values.maxMemory,
+        rssBytes: maxMemory,
+        rssTotalBytes: sharesMemory && maxMemory !== null ? maxMemory * (workers + values.standbys) : null,
         heapShare: values.maxHeap,
         requests: values.maxRequests,
         ageMs: values.maxAge,

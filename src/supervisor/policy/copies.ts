@@ -54,9 +54,21 @@ export function copyOfConfig(config: PolicyConfig): Copy<PolicyConfig> {
   };
 }
 
-/** The same settings for another number of workers. */
+/** The same settings for another number of workers, who share what memory there is. */
 export function scaled(config: PolicyConfig, workers: number): PolicyConfig {
-  return Object.assign(copyOfConfig(config), { workers });
+  const { limits, standbys } = config;
+  const { rssTotalBytes: total } = limits;
+  const rssBytes = total === null ? limits.rssBytes : shareOf(total, workers + standbys);
+  return Object.assign(copyOfConfig(config), { workers, limits: { ...limits, rssBytes } });
+}
+
+/** Below this a limit would end workers right after their boot: Node alone takes some 45 MB. */
+const RSS_BYTES_MIN = 64e6;
+
+/** Of so many bytes, for each of so many processes; null when it is too little for any. */
+export function shareOf(bytes: number, processes: number): number | null {
+  const share = Math.floor(bytes / processes);
+  return share < RSS_BYTES_MIN ? null : share;
 }
 
 export function copyOfState(state: PolicyState): Copy<PolicyState> {

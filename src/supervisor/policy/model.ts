@@ -49,6 +49,8 @@ export interface Backoff {
 /** `null` is no limit. */
 export interface WorkerLimits {
   readonly rssBytes: number | null;
+  /** What workers and standbys may take together, of which `rssBytes` is one's share; null: it is each one's own limit. */
+  readonly rssTotalBytes: number | null;
   /** Share of V8's heap limit, 0 to 1. */
   readonly heapShare: number | null;
   readonly requests: number | null;

@@ -19,7 +19,7 @@ export function acceptRaw(server: net.Server, onAccept: (handle: RawHandle) => v
   const { _handle: listening } = server as unknown as Listening;
   if (listening === null) return;
   listening.onconnection = (status, handle) => {
-    // A failed accept (out of descriptors) has no handle; the kernel keeps the connection in its backlog.
+    // A failed accept has no handle. Out of descriptors libuv does not even call: it accepts and closes with one it keeps back.
     if (status === 0 && handle !== undefined) onAccept(handle);
   };
 }
