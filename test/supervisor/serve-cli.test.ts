@@ -1020,6 +1020,38 @@ if (!existsSync('mended')) setTimeout(() => process.exit(1), 100);`,
   t.equal((await served.done).code, 0);
 });
 
+t.test(
+  'a unix socket that a killed primary left is taken over, and one that somebody listens on is not',
+  async (t) => {
+    const dir = tempDir(t);
+    writeFileSync(
+      join(dir, 'path.js'),
+      "require('node:http').createServer((_req, res) => res.end('ok')).listen('app.sock');",
+    );
+    const status = async (): Promise<number | undefined> => {
+      const request = get({ socketPath: join(dir, 'app.sock'), agent: false });
+      const [res] = (await once(request, 'response')) as [IncomingMessage];
+      res.resume();
+      return res.statusCode;
+    };
+    const flags = ['path.js', '--workers', '1', '--standbys', '0'];
+    const first = await serving(t, flags, { dir });
+    await first.until('it serves', ({ serving }) => serving === 1);
+    t.equal(await status(), 200);
+    const taken = await first.again(...flags, '--admin', './other.sock');
+    t.match(taken, { code: 3, stderr: /cannot listen on .*app\.sock.*EADDRINUSE/ });
+    t.equal(await status(), 200, 'the first serves on');
+
+    first.child.kill('SIGKILL');
+    await first.done;
+    const second = await serving(t, flags, { dir });
+    await second.until('it serves', ({ serving }) => serving === 1);
+    t.equal(await status(), 200);
+    second.child.kill('SIGTERM');
+    t.equal((await second.done).code, 0);
+  },
+);
+
 t.test('SIGTTOU leaves the last worker', async (t) => {
   const served = await serving(t, [APP, '--workers', '1', '--standbys', '0']);
   await served.until('it serves', ({ serving }) => serving === 1);

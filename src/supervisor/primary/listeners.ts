@@ -2,6 +2,7 @@ import net from 'node:net';
 import { ChaosError } from '../../base/errors.ts';
 import type { ListenQuery, SockName } from '../wire.cts';
 import { acceptRaw, listeningHandle, type RawHandle } from './raw-handle.ts';
+import { removeStaleSocket } from './stale-socket.ts';
 
 /** What the kernel lets wait for `accept`; its own limit (somaxconn) is 4096 on current systems, and wins. */
 const BACKLOG = 4096;
@@ -131,7 +132,7 @@ export class Listeners {
     if (opened !== null) await new Promise((resolve) => opened.server.close(resolve));
   }
 
-  /** What is in the way may be what a worker that is gone has left behind. */
+  /** What is in the way may be what a worker that is gone has left behind, or a primary that was killed. */
   async #listenAgain(key: string, query: ListenQuery, data: unknown): Promise<Listener> {
     try {
       return await this.#listen(key, query, data);
@@ -140,8 +141,12 @@ export class Listeners {
       const inTheWay = [...this.#open].filter(
         ([, { holders, opened }]) => holders.size === 0 && opened?.sockname.port === query.port,
       );
-      if (inTheWay.length === 0) throw error;
       await Promise.all(inTheWay.map(([other, entry]) => this.#close(other, entry)));
+      const isPath = query.port < 0 && query.address !== null;
+      const isFreed = isPath
+        ? await removeStaleSocket(query.address).catch(() => false)
+        : inTheWay.length > 0;
+      if (!isFreed) throw error;
       return this.#listen(key, query, data);
     }
   }
