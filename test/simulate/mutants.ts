@@ -285,7 +285,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('staffing', 'replacements are no surplus', 'if (leaving > 0)\n        return;', ''),
   mutant('staffing', 'wanted standbys are no surplus', 'fresh.slice(wanted)', 'fresh.slice(0)'),
   mutant('staffing', 'forks wait for the back-off', 'draft.nowMs < state.forkNotBeforeMs || ', ''),
-  mutant('staffing', 'live workers are bounded', ' || state.workers.length >= liveMax(state)', ''),
+  mutant('staffing', 'live workers are bounded', ' || liveOf(draft) >= liveMax(config)', ''),
   mutant('staffing', 'boots at a time are bounded', '? 1 : config.bootsMax', '? 1 : 99'),
   mutant(
     'staffing',
@@ -299,12 +299,7 @@ export const MUTANTS: readonly Mutant[] = [
     '!config.slotBound && !isShort(config, draft.tally)',
     'false',
   ),
-  mutant(
-    'staffing',
-    'surge is used',
-    'config.workers + config.standbys + config.surge',
-    'config.workers + config.standbys',
-  ),
+  mutant('staffing', 'surge is used', 'return workers + standbys + surge;', 'return workers + standbys;'),
   mutant(
     'staffing',
     'who serves is counted until it is replaced',
@@ -812,5 +807,17 @@ export const MUTANTS: readonly Mutant[] = [
     'a reload goes by slot',
     '|| (a.slot ?? 0) - (b.slot ?? 0)',
     '|| (b.slot ?? 0) - (a.slot ?? 0)',
+  ),
+  mutant(
+    'staffing',
+    'who is scaled away does not hold up forks',
+    'return workers.length - tally.surplus;',
+    'return workers.length;',
+  ),
+  mutant(
+    'tally',
+    'all others that drain count',
+    "if (worker.endReason === 'surplus')\n                    surplus++;",
+    'surplus++;',
   ),
 ];

@@ -216,6 +216,17 @@ t.test('who is there', (t) => {
     t.end();
   });
 
+  t.test('those that a scale-down drains do not hold up who is forked for those that die', (t) => {
+    const play = Play.up({ workers: 8 });
+    play.pass(2000);
+    t.equal(play.tell({ type: 'scale', workers: 2 }).length, 6);
+    play.pass(500);
+    const forks = [1, 2, 9].flatMap((id) => play.exit(id)).filter(isFork);
+    t.equal(play.in('draining').length, 6);
+    t.ok(forks.length >= 2, forks.join(', '));
+    t.end();
+  });
+
   t.test('with environments of their own, workers are forked for their slots', (t) => {
     const play = Play.up({ slotBound: true, standbys: 0 });
     t.equal(play.slots(), '1:1 2:2');

@@ -1,7 +1,7 @@
 import type { Backoff, Command, PolicyConfig, PolicyState, Reason } from '../../supervisor/policy/model.ts';
 import type { Process } from '../process.ts';
 import { violated } from '../violation.ts';
-import { isFresh, type Known, type Seen, SLACK_MS } from './known.ts';
+import { isFresh, isScaledAway, type Known, type Seen, SLACK_MS } from './known.ts';
 
 /** While all slots are served, the reserve is refilled so long after the last took its place. */
 const REFILL_AFTER_MS = 250;
@@ -136,11 +136,13 @@ export class ForkChecks {
     }
     if (after.goal !== 'run') return;
     let have = 0;
+    let live = 0;
     let booting = 0;
     let slots = 0;
     let serving = 0;
     let refillMs = 0;
     for (const worker of after.workers) {
+      if (!isScaledAway(worker)) live++;
       if (worker.phase === 'booting') booting++;
       if (worker.phase === 'serving') {
         have++;
@@ -160,7 +162,7 @@ export class ForkChecks {
       : have < config.workers + config.standbys;
     if (this.#hasForked && !config.slotBound) this.#isNeeded(after, have);
     this.#hasForked = false;
-    if (after.workers.length >= config.workers + config.standbys + config.surge) return;
+    if (live >= config.workers + config.standbys + config.surge) return;
     if (!isShort || booting >= (this.#bootFailures > 0 ? 1 : config.bootsMax)) return;
     this.#dueMs = Math.max(this.#boots.latestMs, this.#deaths.latestMs, refillMs);
     if (nowMs >= this.#dueMs + 1e-6) {

@@ -2,7 +2,7 @@ import type { Command, PolicyState, Reason } from '../../supervisor/policy/model
 import type { Process } from '../process.ts';
 import { violated } from '../violation.ts';
 import { ForkChecks } from './forks.ts';
-import { isFresh, type Known, type Seen, workerOf } from './known.ts';
+import { isFresh, isScaledAway, type Known, type Seen, workerOf } from './known.ts';
 
 /** Why a serving worker may leave its slot to nobody. */
 const LEAVES_NOBODY: ReadonlySet<Reason> = new Set(['surplus', 'stop', 'force']);
@@ -69,10 +69,10 @@ export class StaffChecks {
     }
     let live = 1;
     let booting = 1;
-    for (const { isGone, phase } of machine.known) {
-      if (isGone) continue;
+    for (const process of machine.known) {
+      if (process.isGone || isScaledAway(process)) continue;
       live++;
-      if (phase === 'booting') booting++;
+      if (process.phase === 'booting') booting++;
     }
     const liveMax = config.workers + config.standbys + config.surge;
     if (live > liveMax) {
