@@ -632,16 +632,21 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'dispatch',
     'a sticky client waits for its own slot',
-    '!isHome && draft.nowMs',
-    'false && draft.nowMs',
+    'best.slot !== home && draft',
+    'false && draft',
   ),
   mutant(
     'dispatch',
     'a sticky client does not wait for ever',
-    'draft.nowMs - connection.sinceMs < config.stickyHoldMs',
+    'draft.nowMs < heldUntilMs(draft.state, connection, home)',
     'true',
   ),
-  mutant('dispatch', 'a sticky client does not wait when its slot serves', '!isHome && draft', 'draft'),
+  mutant(
+    'dispatch',
+    'a sticky client does not wait when its slot serves',
+    'best.slot !== home && draft',
+    'draft',
+  ),
   mutant(
     'dispatch',
     'a sticky client too waits for a free hand',
@@ -658,14 +663,20 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'dispatch',
     'how long a sticky client is held',
-    'isSticky(connection) ? state.config.stickyHoldMs : state.config.spreadMs',
-    'state.config.spreadMs',
+    'sinceMs + config.stickyHoldMs;',
+    'sinceMs + config.spreadMs;',
   ),
   mutant(
     'dispatch',
     'how long a share is held',
-    'isSticky(connection) ? state.config.stickyHoldMs : state.config.spreadMs',
-    'state.config.stickyHoldMs',
+    'connection.sinceMs + config.spreadMs',
+    'connection.sinceMs + config.stickyHoldMs',
+  ),
+  mutant(
+    'dispatch',
+    'the hold of a sticky client ends by a wake',
+    'isSticky(connection)\n            ?',
+    'false\n            ?',
   ),
   // draft
   mutant('draft', 'the state that came in is not written to', 'workers.slice()', 'workers'),
@@ -819,5 +830,23 @@ export const MUTANTS: readonly Mutant[] = [
     'all others that drain count',
     "if (worker.endReason === 'surplus')\n                    surplus++;",
     'surplus++;',
+  ),
+  mutant(
+    'dispatch',
+    'a sticky client does not wait for a slot that serves and does not listen',
+    'Math.min(untilMs, worker.servingAtMs + config.stickyHoldMs)',
+    'untilMs',
+  ),
+  mutant(
+    'dispatch',
+    'a sticky client waits for who has just got its slot to listen',
+    'Math.min(untilMs, worker.servingAtMs + config.stickyHoldMs)',
+    'worker.servingAtMs',
+  ),
+  mutant(
+    'dispatch',
+    'a sticky client waits for a suspect',
+    'worker.suspect || worker.servingAtMs',
+    'worker.servingAtMs',
   ),
 ];

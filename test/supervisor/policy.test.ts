@@ -760,6 +760,29 @@ t.test('sticky clients', (t) => {
     t.end();
   });
 
+  t.test('wait for one that has just begun, as it may be about to listen where they came in', (t) => {
+    const play = Play.up();
+    play.tell({ type: 'listening', worker: 1, listener: 'b' });
+    play.pass(500);
+    t.same(play.connect({ slot: 2, listener: 'b' }), []);
+    t.same(play.pass(1499), []);
+    t.same(play.pass(1), ['give 1 to 1']);
+    t.end();
+  });
+
+  t.test('do not wait for a slot whose worker does not listen where they came in', (t) => {
+    const play = Play.up();
+    play.tell({ type: 'listening', worker: 1, listener: 'b' });
+    play.pass(2000);
+    t.same(play.connect({ slot: 2, listener: 'b' }), ['give 1 to 1']);
+    play.taken(1, 1, 1);
+    play.pass(260, [2]);
+    t.equal(play.worker(2)?.suspect, true);
+    t.same(play.connect({ slot: 2, listener: 'b' }), [], 'a suspect may be about to');
+    t.same(play.beat(2), ['give 2 to 1']);
+    t.end();
+  });
+
   t.test('are served by the replacement as soon as it is there', (t) => {
     const play = Play.up({ standbys: 0 });
     play.exit(2);

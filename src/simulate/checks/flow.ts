@@ -226,7 +226,7 @@ export class FlowChecks {
         // To whom else it may go is the policy's affair, so all must be able.
         const isAnyAble = able.length > 0 && able.length === inRotation(after, connection.listener);
         if (!isHomeAble && !isAnyAble) continue;
-        fromMs = isHomeAble ? nowMs : connection.sinceMs + config.stickyHoldMs;
+        fromMs = isHomeAble ? nowMs : this.#sticky.heldUntilMs(after, connection.sinceMs, home);
       } else {
         if (able.length === 0) continue;
         const isUnderShare = able.some((worker) => heldBy(worker) < share);
