@@ -40,8 +40,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'transition',
     'the back-off ends by a wake',
-    'forkNotBeforeMs > atMs ? forkNotBeforeMs',
-    'false ? forkNotBeforeMs',
+    'notBeforeMs > state.atMs ? notBeforeMs',
+    'false ? notBeforeMs',
   ),
   mutant('transition', 'deadlines end by a wake', 'nextDeadlineMs(state), ', ''),
   mutant('transition', 'a held connection goes by a wake', ', nextSpreadMs(state))', ')'),
@@ -139,7 +139,8 @@ export const MUTANTS: readonly Mutant[] = [
     'bootFailures: 0,\n        earlyDeaths: 0,',
     'bootFailures: 0,',
   ),
-  mutant('transition', 'a reload does not wait for the back-off', 'forkNotBeforeMs: draft.nowMs,', ''),
+  mutant('transition', 'a reload does not wait for failed boots', 'bootsNotBeforeMs: draft.nowMs,', ''),
+  mutant('transition', 'a reload does not wait for early deaths', 'deathsNotBeforeMs: draft.nowMs,', ''),
   mutant('transition', 'a reload ends with all slots filled', ' || draft.tally.serving < config.workers', ''),
   mutant(
     'transition',
@@ -284,7 +285,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('staffing', 'a stale standby that is not wanted ends', '? 0 : wanted', '? 0 : 99'),
   mutant('staffing', 'replacements are no surplus', 'if (leaving > 0)\n        return;', ''),
   mutant('staffing', 'wanted standbys are no surplus', 'fresh.slice(wanted)', 'fresh.slice(0)'),
-  mutant('staffing', 'forks wait for the back-off', 'draft.nowMs < state.forkNotBeforeMs || ', ''),
+  mutant('staffing', 'forks wait for the back-off', 'draft.nowMs < forkNotBeforeMs(state) || ', ''),
   mutant('staffing', 'live workers are bounded', ' || liveOf(draft) >= liveMax(config)', ''),
   mutant('staffing', 'boots at a time are bounded', '? 1 : config.bootsMax', '? 1 : 99'),
   mutant(
@@ -345,7 +346,7 @@ export const MUTANTS: readonly Mutant[] = [
     'if (worker.generation !== generation)\n        return;',
     '',
   ),
-  mutant('failures', 'a failed boot delays the next fork', 'delayForks(draft, bootFailures);', ';'),
+  mutant('failures', 'a failed boot delays the next fork', 'backedOffMs(draft, bootFailures)', '0'),
   mutant('failures', 'a reload has several tries', 'bootFailures < config.reloadTries', 'false'),
   mutant('failures', 'a reload has no more tries than that', 'bootFailures < config.reloadTries', 'true'),
   mutant(
@@ -396,10 +397,11 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('failures', 'jitter only shortens', '1 - jitter * draft.random()', '1 + jitter * draft.random()'),
   mutant(
     'failures',
-    'a shorter delay does not undo a longer one',
-    'Math.max(draft.state.forkNotBeforeMs, draft.nowMs + delayMs)',
-    'draft.nowMs + delayMs',
+    'a reload that is given up does not hold up forks of the generation that works',
+    'bootsNotBeforeMs: draft.nowMs,',
+    '',
   ),
+  mutant('failures', 'both delays hold', 'Math.max(bootsNotBeforeMs, deathsNotBeforeMs)', 'bootsNotBeforeMs'),
   mutant(
     'failures',
     'who serves on though it must go lives no longer',

@@ -342,6 +342,26 @@ t.test('a reload', (t) => {
     t.end();
   });
 
+  t.test('that is given up does not hold up forks of the generation that works', (t) => {
+    const play = Play.up({ reloadTries: 1 });
+    play.pass(2000);
+    play.tell({ type: 'reload', config: play.state.config });
+    play.exit(1);
+    t.same(play.exit(2), ['fork 5']);
+    t.same(play.exit(4), ['reload-aborted', 'fork 6']);
+    t.end();
+  });
+
+  t.test('that is given up does not undo the back-off for early deaths', (t) => {
+    const play = Play.up({ standbys: 0, reloadTries: 1, backoff: { ...CONFIG.backoff, free: 0 } });
+    t.same(play.tell({ type: 'reload', config: play.state.config }), ['fork 3']);
+    t.same(play.exit(1), []);
+    t.same(play.exit(3), ['reload-aborted']);
+    t.same(play.pass(899), []);
+    t.same(play.pass(101), ['fork 4']);
+    t.end();
+  });
+
   t.test('that is given up does not undo a scale', (t) => {
     const play = Play.up();
     play.tell({ type: 'reload', config: play.state.config });

@@ -78,7 +78,7 @@ export class ForkChecks {
   #bootFailed(process: Process, generation: number): boolean {
     if (process.generation !== generation) return false;
     this.#bootFailures++;
-    this.#boots = later(this.#boots, this.#known.config.backoff, this.#bootFailures, this.#known.nowMs);
+    this.#boots = windowOf(this.#known.config.backoff, this.#bootFailures, this.#known.nowMs);
     return true;
   }
 
@@ -95,12 +95,13 @@ export class ForkChecks {
     this.#earlyDeaths = nowMs - this.#earlyDeathAtMs > soonMs ? 1 : this.#earlyDeaths + 1;
     this.#earlyDeathAtMs = nowMs;
     const beyond = this.#earlyDeaths - backoff.free;
-    if (beyond > 0) this.#deaths = later(this.#deaths, backoff, beyond, nowMs);
+    if (beyond > 0) this.#deaths = windowOf(backoff, beyond, nowMs);
   }
 
-  /** The next fork is of another generation, of which no boot failed. */
+  /** The next fork is of another generation, of which no boot failed; who died early may be of that. */
   reloadAborted(): void {
     this.#bootFailures = 0;
+    this.#boots = { notBeforeMs: 0, latestMs: 0 };
     this.#forkedAtMs = [];
   }
 
@@ -198,13 +199,9 @@ interface Window {
   readonly latestMs: number;
 }
 
-function later(before: Window, backoff: Backoff, failures: number, nowMs: number): Window {
-  const { firstMs, capMs, jitter } = backoff;
+function windowOf({ firstMs, capMs, jitter }: Backoff, failures: number, nowMs: number): Window {
   const fullMs = Math.min(capMs, firstMs * 2 ** (failures - 1));
-  return {
-    notBeforeMs: Math.max(before.notBeforeMs, nowMs + fullMs * (1 - jitter)),
-    latestMs: Math.max(before.latestMs, nowMs + fullMs),
-  };
+  return { notBeforeMs: nowMs + fullMs * (1 - jitter), latestMs: nowMs + fullMs };
 }
 
 /** All that boot at first fail, then one at a time, each later than the one before by the back-off less all jitter. */

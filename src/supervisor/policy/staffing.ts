@@ -1,5 +1,6 @@
 import type { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
+import { forkNotBeforeMs } from './failures.ts';
 import type { PolicyConfig, PolicyState, WorkerState } from './model.ts';
 import { isFresh, type Tally } from './tally.ts';
 
@@ -105,7 +106,7 @@ function fork(draft: Draft): void {
   for (;;) {
     const { state } = draft;
     const { config } = state;
-    if (draft.nowMs < state.forkNotBeforeMs || liveOf(draft) >= liveMax(config)) return;
+    if (draft.nowMs < forkNotBeforeMs(state) || liveOf(draft) >= liveMax(config)) return;
     if (draft.tally.booting >= (state.bootFailures > 0 ? 1 : config.bootsMax)) return;
     const slot = config.slotBound ? slotToFork(draft) : null;
     if (slot === undefined || (!config.slotBound && !isShort(config, draft.tally))) return;
