@@ -1,5 +1,6 @@
 import { unreachable } from '../base/errors.ts';
 import type { Command, Event } from '../supervisor/policy/model.ts';
+import { GONE_ID } from './process.ts';
 import type { Broken } from './run-world.ts';
 import type { Trouble, World } from './world.ts';
 
@@ -46,7 +47,10 @@ function line({ event, commands }: TracedStep): string {
 function describeEvent(event: Event): string {
   switch (event.type) {
     case 'beats':
-      return event.beats.map(({ worker }) => `worker ${worker} beats`).join(', ');
+      return event.beats
+        .filter(({ worker }) => worker !== GONE_ID)
+        .map(({ worker }) => `worker ${worker} beats`)
+        .join(', ');
     case 'connection':
       return `connection ${event.connection.id} comes`;
     case 'taken':

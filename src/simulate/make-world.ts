@@ -24,12 +24,23 @@ export function makeWorld(seed: number, seconds: number): World {
     const how = dice.of('stop', 'stop', 'force', 'both');
     if (how !== 'force') troubles.push({ type: 'stop', atMs: untilMs });
     if (how !== 'stop') troubles.push({ type: 'force', atMs: untilMs + dice.whole(0, 500) });
+    if (dice.chance(0.3)) troubles.push(tooLate(dice, untilMs));
     // Some are on their way out by then.
     const atMs = Math.max(0, untilMs - 200);
     troubles.push({ type: 'stuck-drains', atMs, forMs: 200 }, { type: 'asked-to-retire', atMs, pick: 0 });
   }
   troubles.sort((a, b) => a.atMs - b.atMs);
   return withLife({ version: 1, seed, seconds, config, nature, troubles });
+}
+
+/** Asked for once it stops, or has stopped: a stop stays a stop. */
+function tooLate(dice: Dice, stopAtMs: number): Trouble {
+  const atMs = stopAtMs + dice.of(dice.whole(1, 500), dice.whole(1, 9000));
+  return dice.of<Trouble>(
+    { type: 'stop', atMs },
+    { type: 'reload', atMs, fate: 'good', config: {} },
+    { type: 'scale', atMs, workers: dice.whole(1, 16) },
+  );
 }
 
 /** With limits on requests and age that workers can live by. */
@@ -80,7 +91,7 @@ function makeConfig(dice: Dice): PolicyConfig {
     },
     balance: dice.of<Balance>('round-robin', 'round-robin', 'least-connections', 'none'),
     handsMax: dice.of(1, 1, 2, 16),
-    waitingMax: dice.of(5, 30, 4096, 4096),
+    waitingMax: dice.of(0, 5, 30, 4096, 4096),
     spreadMs: dice.of(0, 300, 500, 500, 1500),
     stickyHoldMs: dice.of(0, 500, 2000),
     slotBound,

@@ -11,6 +11,7 @@ import { Checks } from './checks/checks.ts';
 import type { PrimaryPort } from './item.ts';
 import type { Machine } from './machine.ts';
 import type { Policy } from './policy-port.ts';
+import { GONE_ID } from './process.ts';
 import { Violation, violated } from './violation.ts';
 import type { Trouble } from './world.ts';
 
@@ -223,8 +224,10 @@ function received(event: Event, nowMs: number): Event {
     const { id, listener, key, slot } = event.connection;
     return { type: 'connection', connection: { id, listener, key, slot, sinceMs: nowMs } };
   }
-  if (event.type !== 'beats' || event.beats[0]?.atMs === nowMs) return event;
-  return { type: 'beats', beats: event.beats.map((beat) => ({ ...beat, atMs: nowMs })) };
+  if (event.type !== 'beats' || event.beats[0] === undefined) return event;
+  // The real primary reads those of all workers at once, and one of them may be gone by now.
+  const beats = [{ ...event.beats[0], worker: GONE_ID }, ...event.beats];
+  return { type: 'beats', beats: beats.map((beat) => ({ ...beat, atMs: nowMs })) };
 }
 
 /** JSON makes null of what is not finite, and plain objects of all others. */

@@ -3,6 +3,9 @@ import type { Phase, Reason, WorkerBeat } from '../supervisor/policy/model.ts';
 /** A heard time that no clock of a simulation reaches: its beats are known to come until something happens to it. */
 export const BEATING_MS = 1e15;
 
+/** The id of a worker that is not there: ids begin with 1. */
+export const GONE_ID = 0;
+
 /** Which of a process' or connection's own numbers is asked for. */
 export const ASK = {
   boot: 1,

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Command, Event, PolicyConfig, WorkerState } from '../../dist/supervisor/policy/model.js';
+import { isSettled } from '../../dist/supervisor/policy/tally.js';
 import { initialState, transition } from '../../dist/supervisor/policy/transition.js';
 
 const CONFIG: PolicyConfig = {
@@ -215,6 +216,17 @@ t.test('who is there', (t) => {
     t.end();
   });
 
+  t.test('those that a scale-down drains do not hold up who is forked for those that die', (t) => {
+    const play = Play.up({ workers: 8 });
+    play.pass(2000);
+    t.equal(play.tell({ type: 'scale', workers: 2 }).length, 6);
+    play.pass(500);
+    const forks = [1, 2, 9].flatMap((id) => play.exit(id)).filter(isFork);
+    t.equal(play.in('draining').length, 6);
+    t.ok(forks.length >= 2, forks.join(', '));
+    t.end();
+  });
+
   t.test('with environments of their own, workers are forked for their slots', (t) => {
     const play = Play.up({ slotBound: true, standbys: 0 });
     t.equal(play.slots(), '1:1 2:2');
@@ -259,6 +271,24 @@ t.test('who must go', (t) => {
     play.tell({ type: 'scale', workers: 3 });
     t.match(play.beat(1, { rssBytes: 90e6 }), [/^drain 1: memory|^fork/]);
     t.equal(play.state.workers.find(({ id }) => id === 1)?.retire, 'memory', 'of 300 MB for 4, not for 3');
+    t.end();
+  });
+
+  t.test('a limit of requests is reached with the last of them', (t) => {
+    const play = Play.up({ limits: { ...CONFIG.limits, requests: 10, stagger: 0 } });
+    t.same(play.beat(1, { requests: 9 }), []);
+    t.same(play.beat(1, { requests: 10 }), ['drain 1: requests', 'serve 3 in 1']);
+    t.end();
+  });
+
+  t.test('shares of limits are drawn from all that stagger allows', (t) => {
+    const limits = { ...CONFIG.limits, stagger: 1 };
+    const play = new Play({ workers: 400, standbys: 0, bootsMax: 400, limits });
+    play.tell({ type: 'wake' });
+    const shares = play.state.workers.map(({ limitShare }) => limitShare);
+    t.ok(Math.min(...shares) < 0.03 && Math.max(...shares) > 0.97);
+    const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length;
+    t.ok(Math.abs(mean - 0.5) < 0.05, `${mean}`);
     t.end();
   });
 
@@ -319,6 +349,26 @@ t.test('a reload', (t) => {
     t.equal(play.slots(), '1:1 2:2', 'the old workers serve on');
     t.equal(play.state.config.surge, 1, 'under the old settings');
     t.equal(play.state.generation, 1);
+    t.end();
+  });
+
+  t.test('that is given up does not hold up forks of the generation that works', (t) => {
+    const play = Play.up({ reloadTries: 1 });
+    play.pass(2000);
+    play.tell({ type: 'reload', config: play.state.config });
+    play.exit(1);
+    t.same(play.exit(2), ['fork 5']);
+    t.same(play.exit(4), ['reload-aborted', 'fork 6']);
+    t.end();
+  });
+
+  t.test('that is given up does not undo the back-off for early deaths', (t) => {
+    const play = Play.up({ standbys: 0, reloadTries: 1, backoff: { ...CONFIG.backoff, free: 0 } });
+    t.same(play.tell({ type: 'reload', config: play.state.config }), ['fork 3']);
+    t.same(play.exit(1), []);
+    t.same(play.exit(3), ['reload-aborted']);
+    t.same(play.pass(899), []);
+    t.same(play.pass(101), ['fork 4']);
     t.end();
   });
 
@@ -642,6 +692,15 @@ t.test('connections', (t) => {
     t.end();
   });
 
+  t.test('that were withdrawn are remembered, however many one may have in hand', (t) => {
+    const play = Play.up({ workers: 1, standbys: 0, handsMax: 1024 });
+    play.pass(200, [1]);
+    for (let i = 0; i < 1024; i++) play.connect();
+    play.pass(220, [1]);
+    t.equal(play.worker(1)?.withdrawn.length, 1024);
+    t.end();
+  });
+
   t.test('are shed when too many wait', (t) => {
     const play = new Play({ waitingMax: 1 });
     t.same(play.connect(), ['fork 1', 'fork 2', 'fork 3']);
@@ -684,6 +743,22 @@ t.test('sticky clients', (t) => {
     t.end();
   });
 
+  for (const [who, given] of [
+    ['with a key', (i: number) => ({ key: Math.imul(i, 2_654_435_761) >>> 7 })],
+    ['whose cookie names a slot that is no more', () => ({ slot: 99 })],
+  ] as const) {
+    t.test(`${who} are spread over all slots`, (t) => {
+      const play = Play.up({ workers: 4, handsMax: 10_000 });
+      for (let i = 0; i < 4000; i++) play.connect(given(i));
+      const counts = play.in('serving').map(({ hands }) => hands.length);
+      t.ok(
+        counts.every((count) => count > 850 && count < 1150),
+        counts.join(' '),
+      );
+      t.end();
+    });
+  }
+
   t.test('of other slots stay where they are when one slot is added', (t) => {
     const play = Play.up({ workers: 4, handsMax: 1000 });
     const home = (key: number): string =>
@@ -712,6 +787,29 @@ t.test('sticky clients', (t) => {
     t.same(play.connect({ slot: 2 }), []);
     t.same(play.pass(1990), []);
     t.same(play.pass(20), ['give 1 to 1']);
+    t.end();
+  });
+
+  t.test('wait for one that has just begun, as it may be about to listen where they came in', (t) => {
+    const play = Play.up();
+    play.tell({ type: 'listening', worker: 1, listener: 'b' });
+    play.pass(500);
+    t.same(play.connect({ slot: 2, listener: 'b' }), []);
+    t.same(play.pass(1499), []);
+    t.same(play.pass(1), ['give 1 to 1']);
+    t.end();
+  });
+
+  t.test('do not wait for a slot whose worker does not listen where they came in', (t) => {
+    const play = Play.up();
+    play.tell({ type: 'listening', worker: 1, listener: 'b' });
+    play.pass(2000);
+    t.same(play.connect({ slot: 2, listener: 'b' }), ['give 1 to 1']);
+    play.taken(1, 1, 1);
+    play.pass(260, [2]);
+    t.equal(play.worker(2)?.suspect, true);
+    t.same(play.connect({ slot: 2, listener: 'b' }), [], 'a suspect may be about to');
+    t.same(play.beat(2), ['give 2 to 1']);
     t.end();
   });
 
@@ -753,6 +851,62 @@ t.test('the end', (t) => {
     play.tell({ type: 'stop' });
     t.same(play.exit(1), []);
     t.same(play.tell({ type: 'reload', config: play.state.config }), []);
+    t.end();
+  });
+  t.end();
+});
+
+t.test('all is settled, so that a listener which nobody has may be closed,', (t) => {
+  t.test('when all serve and the reserve waits', (t) => {
+    t.equal(isSettled(Play.up().state), true);
+    t.end();
+  });
+
+  t.test('not while a slot is vacant, though nobody boots', (t) => {
+    const play = Play.up();
+    play.exit(1);
+    play.exit(3);
+    for (const { id } of play.in('booting')) play.exit(id);
+    t.same(play.in('booting'), [], 'the back-off');
+    t.equal(isSettled(play.state), false);
+    t.end();
+  });
+
+  t.test('not while the reserve boots', (t) => {
+    const play = Play.up();
+    play.exit(3);
+    play.pass(250);
+    t.equal(play.in('booting').length, 1);
+    t.equal(isSettled(play.state), false);
+    t.end();
+  });
+
+  for (const [who, id] of [
+    ['one that serves', 1],
+    ['a standby', 3],
+  ] as const) {
+    t.test(`not while ${who} has yet to listen`, (t) => {
+      const play = Play.up();
+      play.tell({ type: 'unlistened', worker: id, listener: 'a' });
+      t.equal(isSettled(play.state), false);
+      t.end();
+    });
+  }
+
+  t.test('when who listens no more drains', (t) => {
+    const play = Play.up();
+    play.tell({ type: 'asked-to-retire', worker: 1 });
+    play.pass(250);
+    for (const { id } of play.in('booting')) play.boot(id);
+    play.tell({ type: 'unlistened', worker: 1, listener: 'a' });
+    t.equal(play.worker(1)?.phase, 'draining');
+    t.equal(isSettled(play.state), true);
+    t.end();
+  });
+
+  t.test('when more serve than shall', (t) => {
+    const { state } = Play.up();
+    t.equal(isSettled({ ...state, config: { ...state.config, workers: 1 } }), true);
     t.end();
   });
   t.end();

@@ -178,6 +178,7 @@ export class Checks {
     this.#health.after(seen);
     this.#flow.after(seen);
     this.#reloads.after(seen);
+    this.#wakes(seen);
     const { stopAtMs } = known;
     if (stopAtMs === null) return;
     const isLate = known.nowMs > Math.max(stopAtMs, known.machine.troubledUntilMs) + boundMs.stop(known);
@@ -187,6 +188,14 @@ export class Checks {
         `${after.workers.length} workers are left ${known.nowMs - stopAtMs} ms after the stop`,
       );
     if (after.goal === 'stopped' && !known.hasStopped) violated('stops', 'stopped without saying so');
+  }
+
+  /** It never asks to be woken in the past, unless it was late already. */
+  #wakes({ before, after }: Seen): void {
+    const { nowMs } = this.#known;
+    const soonestMs = Math.min(nowMs, before.wakeAtMs ?? nowMs);
+    if (after.wakeAtMs !== null && after.wakeAtMs < soonestMs - 1e-6)
+      violated('wake', `at ${nowMs} ms it wants to be woken at ${after.wakeAtMs} ms`);
   }
 
   /** Whether all is as it should be when no trouble comes any more. */

@@ -57,7 +57,20 @@ export class FlowChecks {
         `connection ${id} is shed while ${before.waiting.length} of ${config.waitingMax} wait`,
       );
     }
+    if (event.type === 'connection' && stopAtMs === null) this.#isInVain(event.connection, before);
     this.#settled++;
+  }
+
+  /** Nobody could take it; of sticky ones that is asked elsewhere. */
+  #isInVain(connection: Connection, before: PolicyState): void {
+    if (connection.key !== null || connection.slot !== null) return;
+    const waiting = [...before.waiting, connection];
+    const share = isScarce(before) ? fairShare({ ...before, waiting }) : Number.POSITIVE_INFINITY;
+    const able = before.workers.find(
+      (worker) => isAble(worker, connection.listener, before.config.handsMax) && heldBy(worker) < share,
+    );
+    if (able !== undefined)
+      violated('lost', `connection ${connection.id} is shed, and worker ${able.id} could take it`);
   }
 
   #connection(id: number): Offered {
@@ -213,7 +226,7 @@ export class FlowChecks {
         // To whom else it may go is the policy's affair, so all must be able.
         const isAnyAble = able.length > 0 && able.length === inRotation(after, connection.listener);
         if (!isHomeAble && !isAnyAble) continue;
-        fromMs = isHomeAble ? nowMs : connection.sinceMs + config.stickyHoldMs;
+        fromMs = isHomeAble ? nowMs : this.#sticky.heldUntilMs(after, connection.sinceMs, home);
       } else {
         if (able.length === 0) continue;
         const isUnderShare = able.some((worker) => heldBy(worker) < share);

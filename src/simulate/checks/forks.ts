@@ -1,7 +1,7 @@
 import type { Backoff, Command, PolicyConfig, PolicyState, Reason } from '../../supervisor/policy/model.ts';
 import type { Process } from '../process.ts';
 import { violated } from '../violation.ts';
-import { isFresh, type Known, type Seen, SLACK_MS } from './known.ts';
+import { isFresh, isScaledAway, type Known, type Seen, SLACK_MS } from './known.ts';
 
 /** While all slots are served, the reserve is refilled so long after the last took its place. */
 const REFILL_AFTER_MS = 250;
@@ -78,7 +78,7 @@ export class ForkChecks {
   #bootFailed(process: Process, generation: number): boolean {
     if (process.generation !== generation) return false;
     this.#bootFailures++;
-    this.#boots = later(this.#boots, this.#known.config.backoff, this.#bootFailures, this.#known.nowMs);
+    this.#boots = windowOf(this.#known.config.backoff, this.#bootFailures, this.#known.nowMs);
     return true;
   }
 
@@ -95,12 +95,13 @@ export class ForkChecks {
     this.#earlyDeaths = nowMs - this.#earlyDeathAtMs > soonMs ? 1 : this.#earlyDeaths + 1;
     this.#earlyDeathAtMs = nowMs;
     const beyond = this.#earlyDeaths - backoff.free;
-    if (beyond > 0) this.#deaths = later(this.#deaths, backoff, beyond, nowMs);
+    if (beyond > 0) this.#deaths = windowOf(backoff, beyond, nowMs);
   }
 
-  /** The next fork is of another generation, of which no boot failed. */
+  /** The next fork is of another generation, of which no boot failed; who died early may be of that. */
   reloadAborted(): void {
     this.#bootFailures = 0;
+    this.#boots = { notBeforeMs: 0, latestMs: 0 };
     this.#forkedAtMs = [];
   }
 
@@ -136,11 +137,13 @@ export class ForkChecks {
     }
     if (after.goal !== 'run') return;
     let have = 0;
+    let live = 0;
     let booting = 0;
     let slots = 0;
     let serving = 0;
     let refillMs = 0;
     for (const worker of after.workers) {
+      if (!isScaledAway(worker)) live++;
       if (worker.phase === 'booting') booting++;
       if (worker.phase === 'serving') {
         have++;
@@ -160,7 +163,7 @@ export class ForkChecks {
       : have < config.workers + config.standbys;
     if (this.#hasForked && !config.slotBound) this.#isNeeded(after, have);
     this.#hasForked = false;
-    if (after.workers.length >= config.workers + config.standbys + config.surge) return;
+    if (live >= config.workers + config.standbys + config.surge) return;
     if (!isShort || booting >= (this.#bootFailures > 0 ? 1 : config.bootsMax)) return;
     this.#dueMs = Math.max(this.#boots.latestMs, this.#deaths.latestMs, refillMs);
     if (nowMs >= this.#dueMs + 1e-6) {
@@ -196,13 +199,9 @@ interface Window {
   readonly latestMs: number;
 }
 
-function later(before: Window, backoff: Backoff, failures: number, nowMs: number): Window {
-  const { firstMs, capMs, jitter } = backoff;
+function windowOf({ firstMs, capMs, jitter }: Backoff, failures: number, nowMs: number): Window {
   const fullMs = Math.min(capMs, firstMs * 2 ** (failures - 1));
-  return {
-    notBeforeMs: Math.max(before.notBeforeMs, nowMs + fullMs * (1 - jitter)),
-    latestMs: Math.max(before.latestMs, nowMs + fullMs),
-  };
+  return { notBeforeMs: nowMs + fullMs * (1 - jitter), latestMs: nowMs + fullMs };
 }
 
 /** All that boot at first fail, then one at a time, each later than the one before by the back-off less all jitter. */

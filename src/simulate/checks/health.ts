@@ -202,13 +202,22 @@ export class HealthChecks {
       if (worker === undefined || (worker === before.workers[at] && !isWake)) continue;
       const process = machine.processes[worker.id];
       if (process === undefined) continue;
-      if (worker.retire !== null) process.retiredAtMs ??= this.#known.nowMs;
+      if (worker.retire !== null && process.retiredAtMs === null) this.#retired(worker, process);
       if (worker.suspect && !process.isSuspect) this.#suspected(process);
       process.isSuspect = worker.suspect;
       if (!isWake) continue;
       this.#inTime(worker, process);
       this.#withdrawsOnTime(worker, before);
     }
+  }
+
+  #retired({ retire, phase, limitShare }: WorkerState, process: Process): void {
+    const { nowMs, config, awayAtMs, lateMs } = this.#known;
+    process.retiredAtMs = nowMs;
+    if (retire !== 'age' || phase === 'ending') return;
+    const dueMs = (process.readyAtMs ?? nowMs) + (config.limits.ageMs ?? 0) * limitShare;
+    if (nowMs > Math.max(dueMs, awayAtMs) + SLACK_MS + lateMs)
+      violated('deadline', `worker ${process.id} is found to be too old ${nowMs - dueMs} ms too late`);
   }
 
   #suspected(process: Process): void {
@@ -265,12 +274,15 @@ export class HealthChecks {
     return Math.max(machine.offered[id]?.lastGivenAtMs ?? nowMs, awayAtMs) + patienceMs;
   }
 
-  /** What was taken back in this step was not overdue for long. */
+  /** What was taken back in this step was due, and not for long. */
   #withdrawsOnTime({ id, hands, suspect, retire }: WorkerState, before: PolicyState): void {
-    const { nowMs, lateMs } = this.#known;
+    const { nowMs, lateMs, config } = this.#known;
     const was = workerOf(before, id);
-    for (const { connection } of was?.hands ?? []) {
+    const patienceMs = config.withdrawMs * (suspect ? 1 : DEAF_FACTOR);
+    for (const { connection, atMs } of was?.hands ?? []) {
       if (was === undefined || hands.some((hand) => hand.connection === connection)) continue;
+      if (nowMs < atMs + patienceMs - 1e-6)
+        violated('deadline', `connection ${connection.id} is taken back from worker ${id} too soon`);
       if (!suspect && retire === null) violated('acted', `worker ${id} is deaf and not replaced`);
       const isLate = nowMs > this.#takenByMs(was, connection.id) + SLACK_MS + lateMs;
       if (isLate)

@@ -60,6 +60,11 @@ export function isSuspect(state: PolicyState, id: number): boolean {
   return workerOf(state, id)?.suspect === true;
 }
 
+/** It drains because there were too many: one more than the bounds of now allow. */
+export function isScaledAway({ phase, endReason }: Pick<WorkerState, 'phase' | 'endReason'>): boolean {
+  return phase === 'draining' && endReason === 'surplus';
+}
+
 /** Neither to be retired nor of an old generation. */
 export function isFresh(state: PolicyState, worker: WorkerState): boolean {
   return worker.retire === null && worker.generation >= state.wantedGeneration;

@@ -32,8 +32,10 @@ export class ReloadChecks {
     this.#known = known;
   }
 
-  after({ after }: Seen): void {
-    const { reloadSinceMs, nowMs, machine } = this.#known;
+  after(seen: Seen): void {
+    const { after } = seen;
+    const { reloadSinceMs, nowMs, machine, config } = this.#known;
+    this.#acted(seen);
     if (after.goal !== 'run') return;
     if ((after.reloadFrom !== null) !== (reloadSinceMs !== null)) {
       violated(
@@ -42,8 +44,22 @@ export class ReloadChecks {
       );
     }
     if (reloadSinceMs === null) return;
+    if (this.#failures >= config.reloadTries)
+      violated('reload-ends', `${this.#failures} boots failed in a row, and the reload goes on`);
     const isLate = nowMs > Math.max(reloadSinceMs, machine.troubledUntilMs) + boundMs.whole(this.#known);
     if (isLate) violated('reload-ends', `a reload runs for ${nowMs - reloadSinceMs} ms`);
+  }
+
+  /** What the user asked for; a reload once it stops is none. */
+  #acted({ event, before, after }: Seen): void {
+    if (event.type === 'scale' && after.config.workers !== event.workers)
+      violated('acted', `scaled to ${event.workers}, and ${after.config.workers} workers are wanted`);
+    if (event.type !== 'reload') return;
+    const isRunning = before.goal === 'run';
+    if ((after.generation !== before.generation) !== isRunning)
+      violated('acted', `a reload, goal ${before.goal}, and forks are of generation ${after.generation}`);
+    if (after.config !== (isRunning ? event.config : before.config))
+      violated('acted', `a reload, goal ${before.goal}, and the settings are others`);
   }
 
   /** Another generation begins, or a worker of this one got ready. */

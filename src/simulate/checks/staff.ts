@@ -2,10 +2,13 @@ import type { Command, PolicyState, Reason } from '../../supervisor/policy/model
 import type { Process } from '../process.ts';
 import { violated } from '../violation.ts';
 import { ForkChecks } from './forks.ts';
-import { isFresh, type Known, type Seen, workerOf } from './known.ts';
+import { isFresh, isScaledAway, type Known, type Seen, workerOf } from './known.ts';
 
 /** Why a serving worker may leave its slot to nobody. */
 const LEAVES_NOBODY: ReadonlySet<Reason> = new Set(['surplus', 'stop', 'force']);
+
+/** Reasons that kill nobody but who boots: all others drain for them. */
+const FOR_BOOTS: ReadonlySet<Reason> = new Set(['surplus', 'stop']);
 
 /** Who is there, in which slot, and whether that is as it should be. */
 export class StaffChecks {
@@ -35,6 +38,9 @@ export class StaffChecks {
         if (process.phase === 'ending') {
           violated('twice', `worker ${process.id} is killed twice`);
         }
+        if (FOR_BOOTS.has(command.reason) && process.phase !== 'booting') {
+          violated('drain', `worker ${process.id} (${process.phase}) is killed as '${command.reason}'`);
+        }
         process.phase = 'ending';
         process.servesSlot = null;
         process.endReason = command.reason;
@@ -63,10 +69,10 @@ export class StaffChecks {
     }
     let live = 1;
     let booting = 1;
-    for (const { isGone, phase } of machine.known) {
-      if (isGone) continue;
+    for (const process of machine.known) {
+      if (process.isGone || isScaledAway(process)) continue;
       live++;
-      if (phase === 'booting') booting++;
+      if (process.phase === 'booting') booting++;
     }
     const liveMax = config.workers + config.standbys + config.surge;
     if (live > liveMax) {
@@ -131,6 +137,7 @@ export class StaffChecks {
     }
     if (phase === 'serving' && reason === 'generation') {
       this.#hasReplacedOld = true;
+      this.#isLowest(process, after);
       let draining = 0;
       for (const other of machine.known) if (!other.isGone && other.phase === 'draining') draining++;
       if (draining >= config.surge) {
@@ -141,6 +148,16 @@ export class StaffChecks {
     process.servesSlot = null;
     process.endReason = reason;
     process.drainedAtMs = nowMs;
+  }
+
+  /** A reload goes by slot, unless who is up was made for another. */
+  #isLowest({ servesSlot }: Process, { wantedGeneration }: PolicyState): void {
+    const { config, machine } = this.#known;
+    if (config.slotBound || servesSlot === null) return;
+    for (const { generation, servesSlot: slot } of machine.known) {
+      if (slot !== null && slot < servesSlot && generation < wantedGeneration)
+        violated('urgency', `slot ${servesSlot} is replaced before slot ${slot}`);
+    }
   }
 
   after(seen: Seen): void {
@@ -161,13 +178,17 @@ export class StaffChecks {
       const { slot } = worker;
       if (slot !== slotOf(process))
         violated('agrees', `worker ${worker.id} (${worker.phase}) has slot ${slot}`);
-      if (worker.phase !== 'serving' || slot === null) continue;
+      if (slot === null) continue;
+      if (slot > after.config.workers && after.goal === 'run') {
+        violated(
+          'slots',
+          `worker ${worker.id} (${worker.phase}) has slot ${slot} of ${after.config.workers}`,
+        );
+      }
+      if (worker.phase !== 'serving') continue;
 
       if ((slots & (1 << slot)) !== 0) violated('two-in-one-slot', `two workers serve slot ${slot}`);
       slots |= 1 << slot;
-      if (slot > after.config.workers && after.goal === 'run') {
-        violated('slots', `worker ${worker.id} serves slot ${slot} of ${after.config.workers}`);
-      }
     }
     this.#left = [];
     this.#served = [];

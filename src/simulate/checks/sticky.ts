@@ -20,7 +20,6 @@ export class StickyChecks {
     const { slot } = worker;
     if (slot === null) return;
     const home = this.homeOf(connection, config.workers);
-    const waitedMs = this.#known.nowMs - acceptedAtMs(worker, connection);
     const isAllThere = inRotation(after, connection.listener) === config.workers;
     if (home === null) {
       if (!isAllThere || connection.key === null) return;
@@ -43,12 +42,21 @@ export class StickyChecks {
     if (isHomeThere) {
       violated('sticky', `connection ${connection.id} goes to slot ${slot}, and its own slot ${home} serves`);
     }
-    if (waitedMs < config.stickyHoldMs - 1e-6) {
+    const { nowMs } = this.#known;
+    const sinceMs = acceptedAtMs(worker, connection);
+    if (nowMs < this.heldUntilMs(after, sinceMs, home) - 1e-6) {
       violated(
         'sticky',
-        `connection ${connection.id} goes to slot ${slot} instead of ${home} after ${waitedMs} ms`,
+        `connection ${connection.id} goes to slot ${slot} instead of ${home} after ${nowMs - sinceMs} ms`,
       );
     }
+  }
+
+  /** It waits for its own slot, if somebody is to come there, to be heard again, or to listen soon. */
+  heldUntilMs({ config, workers }: PolicyState, sinceMs: number, home: number | null): number {
+    const own = workers.find(({ slot, phase, suspect }) => slot === home && phase === 'serving' && !suspect);
+    const { servingAtMs = null } = own === undefined ? {} : (this.#known.machine.processes[own.id] ?? {});
+    return Math.min(sinceMs, servingAtMs ?? sinceMs) + config.stickyHoldMs;
   }
 
   homeOf({ key, slot }: Connection | Offered, workers: number): number | null {

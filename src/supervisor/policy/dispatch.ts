@@ -177,7 +177,6 @@ function chooseSticky(draft: Draft, connection: Connection): WorkerState | null 
   const { config } = draft.state;
   let best: WorkerState | null = null;
   let bestRank = -1;
-  let isHome = false;
   for (const worker of draft.workers) {
     if (worker.slot === null || !isInRotation(worker, connection.listener)) continue;
     const rank = rankOf(connection, worker.slot);
@@ -186,10 +185,18 @@ function chooseSticky(draft: Draft, connection: Connection): WorkerState | null 
     bestRank = rank;
   }
   if (best === null) return null;
-  isHome = best.slot === homeSlot(connection, config.workers);
-  // Its session lives, or will live, in its own slot: wait a while for that before it moves.
-  if (!isHome && draft.nowMs - connection.sinceMs < config.stickyHoldMs) return null;
+  const home = homeSlot(connection, config.workers);
+  if (best.slot !== home && draft.nowMs < heldUntilMs(draft.state, connection, home)) return null;
   return best.hands.length < config.handsMax ? best : null;
+}
+
+/** Its session lives, or will live, in its own slot: it waits a while for that before it moves, in ms. */
+function heldUntilMs({ config, workers }: PolicyState, { sinceMs }: Connection, home: number): number {
+  const untilMs = sinceMs + config.stickyHoldMs;
+  const worker = workers.find(({ phase, slot }) => phase === 'serving' && slot === home);
+  if (worker === undefined || worker.suspect || worker.servingAtMs === null) return untilMs;
+  // Who is there and does not listen where it came in: only one that has just begun is about to.
+  return Math.min(untilMs, worker.servingAtMs + config.stickyHoldMs);
 }
 
 function homeSlot(connection: Connection, workers: number): number {
@@ -216,9 +223,11 @@ function rankOf(connection: Connection, slot: number): number {
 /** When a waiting connection may go where it could not go yet, in ms; Infinity when none waits for time. */
 export function nextSpreadMs(state: PolicyState): number {
   let next = Number.POSITIVE_INFINITY;
-  for (const connection of state.waiting) {
-    const holdMs = isSticky(connection) ? state.config.stickyHoldMs : state.config.spreadMs;
-    const atMs = connection.sinceMs + holdMs;
+  const { waiting, config } = state;
+  for (const connection of waiting) {
+    const atMs = isSticky(connection)
+      ? heldUntilMs(state, connection, homeSlot(connection, config.workers))
+      : connection.sinceMs + config.spreadMs;
     // Past that, only a worker that comes can help.
     if (atMs > state.atMs && atMs < next) next = atMs;
   }

@@ -1,5 +1,5 @@
 import type { Draft } from './draft.ts';
-import type { Reason, WorkerState } from './model.ts';
+import type { PolicyState, Reason, WorkerState } from './model.ts';
 
 /** We wanted fewer or other workers, or it has done its share: nothing failed. */
 const INTENDED: ReadonlySet<Reason> = new Set(['surplus', 'generation', 'requests', 'age', 'stop', 'force']);
@@ -18,7 +18,7 @@ function noteBootFailure(draft: Draft, worker: WorkerState): void {
   if (worker.generation !== generation) return;
   const bootFailures = draft.state.bootFailures + 1;
   draft.state.bootFailures = bootFailures;
-  delayForks(draft, bootFailures);
+  draft.state.bootsNotBeforeMs = backedOffMs(draft, bootFailures);
   if (reloadFrom === null || bootFailures < config.reloadTries) return;
   draft.set({
     config: reloadFrom.config,
@@ -26,6 +26,8 @@ function noteBootFailure(draft: Draft, worker: WorkerState): void {
     wantedGeneration: reloadFrom.wantedGeneration,
     reloadFrom: null,
     bootFailures: 0,
+    // Those that failed say nothing about the generation that worked.
+    bootsNotBeforeMs: draft.nowMs,
   });
   draft.say({ type: 'reload-aborted' });
 }
@@ -47,13 +49,17 @@ function noteDeath(draft: Draft, { forkedAtMs, readyAtMs, servingAtMs, retireAtM
   const deaths = isOver(earlyDeathAtMs) ? 1 : earlyDeaths + 1;
   draft.state.earlyDeaths = deaths;
   draft.state.earlyDeathAtMs = draft.nowMs;
-  if (deaths > free) delayForks(draft, deaths - free);
+  if (deaths > free) draft.state.deathsNotBeforeMs = backedOffMs(draft, deaths - free);
 }
 
 /** Exponential to a cap, with jitter downwards only: so the cap is the longest that a mended app has to wait. */
-function delayForks(draft: Draft, failures: number): void {
+function backedOffMs(draft: Draft, failures: number): number {
   const { firstMs, capMs, jitter } = draft.state.config.backoff;
   const fullMs = Math.min(capMs, firstMs * 2 ** Math.min(failures - 1, 30));
-  const delayMs = fullMs * (1 - jitter * draft.random());
-  draft.state.forkNotBeforeMs = Math.max(draft.state.forkNotBeforeMs, draft.nowMs + delayMs);
+  return draft.nowMs + fullMs * (1 - jitter * draft.random());
+}
+
+/** When the next fork may come, in ms. */
+export function forkNotBeforeMs({ bootsNotBeforeMs, deathsNotBeforeMs }: PolicyState): number {
+  return Math.max(bootsNotBeforeMs, deathsNotBeforeMs);
 }

@@ -163,8 +163,10 @@ export interface PolicyState {
   /** Early deaths, each soon after the one before. */
   readonly earlyDeaths: number;
   readonly earlyDeathAtMs: number;
-  /** No fork before this time. */
-  readonly forkNotBeforeMs: number;
+  /** No fork before this time, because boots of its generation failed. */
+  readonly bootsNotBeforeMs: number;
+  /** No fork before this time, because workers died early. */
+  readonly deathsNotBeforeMs: number;
   readonly waiting: readonly Connection[];
   /** The slot that got the last connection. */
   readonly cursor: number;

@@ -1,5 +1,6 @@
 import type { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
+import { forkNotBeforeMs } from './failures.ts';
 import type { PolicyConfig, PolicyState, WorkerState } from './model.ts';
 import { isFresh, type Tally } from './tally.ts';
 
@@ -105,7 +106,7 @@ function fork(draft: Draft): void {
   for (;;) {
     const { state } = draft;
     const { config } = state;
-    if (draft.nowMs < state.forkNotBeforeMs || state.workers.length >= liveMax(state)) return;
+    if (draft.nowMs < forkNotBeforeMs(state) || liveOf(draft) >= liveMax(config)) return;
     if (draft.tally.booting >= (state.bootFailures > 0 ? 1 : config.bootsMax)) return;
     const slot = config.slotBound ? slotToFork(draft) : null;
     if (slot === undefined || (!config.slotBound && !isShort(config, draft.tally))) return;
@@ -129,9 +130,17 @@ export function nextRefillMs({ config, atMs }: PolicyState, tally: Tally): numbe
   return dueMs > atMs ? dueMs : Number.POSITIVE_INFINITY;
 }
 
-/** The most workers that may be alive at one time. */
-export function liveMax({ config }: PolicyState): number {
-  return config.workers + config.standbys + config.surge;
+/** The most workers that may be alive at one time, but for those that a scale-down drains. */
+function liveMax({ workers, standbys, surge }: PolicyConfig): number {
+  return workers + standbys + surge;
+}
+
+/**
+ * Those above N may drain for as long as `drainMs`. If they counted, nobody could be forked until then, even if all N died.
+ * Each was wanted before, so there are never more of them than were scaled away within one `drainMs`.
+ */
+function liveOf({ workers, tally }: Draft): number {
+  return workers.length - tally.surplus;
 }
 
 function isShort(config: PolicyConfig, { serving, reserve, leaving }: Tally): boolean {

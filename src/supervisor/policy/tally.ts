@@ -6,6 +6,8 @@ export interface Tally {
   readonly standby: number;
   readonly serving: number;
   readonly draining: number;
+  /** Draining because there were more than wanted: nobody takes their place. */
+  readonly surplus: number;
   /** Serving, and to be replaced. */
   readonly leaving: number;
   /** Standbys that need not be replaced themselves. */
@@ -23,6 +25,7 @@ export function tallyOf(state: PolicyState): Tally {
   let standby = 0;
   let serving = 0;
   let draining = 0;
+  let surplus = 0;
   let leaving = 0;
   let freshStandby = 0;
   let freshBooting = 0;
@@ -46,12 +49,24 @@ export function tallyOf(state: PolicyState): Tally {
         break;
       case 'draining':
         draining++;
+        if (worker.endReason === 'surplus') surplus++;
         break;
       case 'ending':
     }
   }
   const reserve = freshStandby + freshBooting;
-  return { booting, standby, serving, draining, leaving, freshStandby, reserve, slotMax, servingAtMs };
+  return {
+    booting,
+    standby,
+    serving,
+    draining,
+    surplus,
+    leaving,
+    freshStandby,
+    reserve,
+    slotMax,
+    servingAtMs,
+  };
 }
 
 /** All places are taken, and nobody is on its way who may yet listen where one listened that is gone. */

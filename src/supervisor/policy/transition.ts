@@ -2,7 +2,7 @@ import { scaled } from './copies.ts';
 import { accept, closed, dispatch, nextSpreadMs, requeue, returned, taken, withdraw } from './dispatch.ts';
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
-import { noteEnd } from './failures.ts';
+import { forkNotBeforeMs, noteEnd } from './failures.ts';
 import { forgive, hear, missedAtMs, nextDeadlineMs, retire, starve, watch } from './health.ts';
 import type { Event, PolicyConfig, PolicyState, Step, WorkerState } from './model.ts';
 import { nextRefillMs, staff } from './staffing.ts';
@@ -28,7 +28,8 @@ export function initialState(config: PolicyConfig, seed: number): PolicyState {
     deathAtMs: 0,
     earlyDeaths: 0,
     earlyDeathAtMs: 0,
-    forkNotBeforeMs: 0,
+    bootsNotBeforeMs: 0,
+    deathsNotBeforeMs: 0,
     waiting: [],
     cursor: 0,
     random: seed | 0,
@@ -64,8 +65,8 @@ export function nextWakeMs(state: PolicyState): number | null {
 }
 
 function wakeMs({ state, tally }: Pick<Draft, 'state' | 'tally'>): number | null {
-  const { forkNotBeforeMs, atMs } = state;
-  const forkMs = forkNotBeforeMs > atMs ? forkNotBeforeMs : Number.POSITIVE_INFINITY;
+  const notBeforeMs = forkNotBeforeMs(state);
+  const forkMs = notBeforeMs > state.atMs ? notBeforeMs : Number.POSITIVE_INFINITY;
   const nextMs = Math.min(forkMs, nextRefillMs(state, tally), nextDeadlineMs(state), nextSpreadMs(state));
   return nextMs === Number.POSITIVE_INFINITY ? null : nextMs;
 }
@@ -187,7 +188,8 @@ function reload(draft: Draft, config: PolicyConfig): void {
     // The user changed something: what failed before says nothing about it.
     bootFailures: 0,
     earlyDeaths: 0,
-    forkNotBeforeMs: draft.nowMs,
+    bootsNotBeforeMs: draft.nowMs,
+    deathsNotBeforeMs: draft.nowMs,
   });
 }
 
