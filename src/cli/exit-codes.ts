@@ -1,4 +1,7 @@
-/** The one table of exit codes, from harmless to worst; printed by `chaos run --help`. */
+/**
+ * The one table of exit codes, from harmless to worst; printed by `chaos run --help`. `chaos serve` ends with some of them, and its help
+ * says what they mean there.
+ */
 export const EXIT_CODES = [
   { code: 0, name: 'pass', meaning: 'every objective met' },
   {

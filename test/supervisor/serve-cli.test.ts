@@ -520,6 +520,7 @@ t.test('the help has every flag with its default, bounds and variables', async (
   );
   t.match(flat, /--config and --log-level have one too, --node-arg and --env have none\./);
   t.match(stdout, /Exit codes of serve:/);
+  t.match(flat, /Only in a config: slotEnv \(.+?\), services \(/);
 });
 
 t.test('the help and README have the same exit codes, each as the program gives it', async (t) => {

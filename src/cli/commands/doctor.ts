@@ -38,13 +38,20 @@ export function registerDoctor(program: Command, cli: CliContext, end: (name: Ex
     });
 }
 
+const SUPPORTED = 'Node 20.19 or later 20.x, or 22.12 or later';
+
+/** As `engines` in package.json: these can `require` ES modules, as `cluster-chaos/supervisor` is one. */
+export function isSupported(node: string): boolean {
+  const [major = 0, minor = 0] = node.replace(/^v/, '').split('.').map(Number);
+  return major === 20 ? minor >= 19 : major > 22 || (major === 22 && minor >= 12);
+}
+
 const CHECKS: Readonly<Record<string, (cli: CliContext) => Promise<Finding>>> = {
   async node(cli) {
     const { node, cpus } = environmentOf(cli);
-    const major = Number(/^v(\d+)/.exec(node)?.[1]);
-    const level = major >= 20 ? (cpus > 1 ? 'ok' : 'warn') : 'fail';
+    if (!isSupported(node)) return { level: 'fail', text: `${node}; chaos needs ${SUPPORTED}` };
     return {
-      level,
+      level: cpus > 1 ? 'ok' : 'warn',
       text: `${node}, ${cpus} cores${cpus > 1 ? '' : '; with one core, load and server disturb each other'}`,
     };
   },

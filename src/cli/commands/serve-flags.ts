@@ -6,7 +6,7 @@ import {
   type Option as Row,
   variableOf,
 } from '../../supervisor/options/option.ts';
-import { OPTION_KEYS, optionOf } from '../../supervisor/options/table.ts';
+import { OPTION_KEYS, OPTIONS, optionOf } from '../../supervisor/options/table.ts';
 import { collect } from '../options.ts';
 
 /** What commander collected, by the names that it makes of flags. */
@@ -39,6 +39,13 @@ export function variableHelp(): string {
   return `Each option has a variable: --drain-timeout is ${variableOf('drainTimeout')}. ${CLI_KEYS.map(flagOf).join(' and ')} have one too,
 ${repeated.map(nameOf).join(' and ')} have none. Known too: ${others.join(', ')}.
 A flag beats the config file, which beats the environment.`;
+}
+
+/** What only a config can say, for the end of the help. */
+export function configHelp(): string {
+  const { slotEnv } = OPTIONS;
+  return `Only in a config: slotEnv (${slotEnv.help}), services (several of them by name, each with options of its own).
+There --backoff-first is first in backoff, --ipc-queued-size queuedSize in ipc; the type SupervisorOptions has all.`;
 }
 
 /** A flag that the command line reads itself, else its variable; an empty variable counts as not set. */

@@ -12,7 +12,14 @@ import type { CliContext } from '../context.ts';
 import type { ExitName } from '../exit-codes.ts';
 import { type Ask, askSupervisor } from './serve-client.ts';
 import { loadServeConfig } from './serve-config.ts';
-import { addTableFlags, cliValue, type ServeFlags, tableValues, variableHelp } from './serve-flags.ts';
+import {
+  addTableFlags,
+  cliValue,
+  configHelp,
+  type ServeFlags,
+  tableValues,
+  variableHelp,
+} from './serve-flags.ts';
 import { serveLogger } from './serve-log.ts';
 import { runServe } from './serve-run.ts';
 
@@ -33,13 +40,14 @@ Signals: SIGTERM, SIGINT drain and stop; once more forces it. SIGHUP reloads. SI
 
 Exit codes of serve:
     0  stopped in good order; --status: every service has a worker that serves
-    3  options or config invalid, the entry is missing, or the port or admin address is taken; nothing is left running
+    3  options or config invalid, the entry is missing, or the port or a given admin address cannot be had; nothing is left running (--reload, --scale: refused; it runs on as before)
     4  --status, --reload, --scale, --stop: nobody answers, no worker serves, the new ones do not boot, or it is stopping
     5  forced, and a worker outlived its SIGKILL
    70  a bug in chaos itself
   130, 143  forced by a second signal: SIGINT, SIGTERM
 
-${variableHelp()}`;
+${variableHelp()}
+${configHelp()}`;
 
 /** `chaos serve`: runs an app under the reference supervisor, or steers one that runs. */
 export function registerServe(program: Command, cli: CliContext, end: (name: ExitName) => void): void {

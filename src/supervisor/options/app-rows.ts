@@ -89,7 +89,7 @@ export const APP_ROWS = {
   bootsMax: row({
     section: 'Workers',
     kind: wholeNumber({ min: 1, max: 1024 }),
-    help: 'workers that boot at the same time',
+    help: 'workers of a service that boot at the same time',
     fallback: { of: ({ machine }) => machine.cores, says: 'cores', because: 'booting is CPU work' },
   }),
   ready: row({
@@ -107,7 +107,7 @@ export const APP_ROWS = {
   drainTimeout: row({
     section: 'Workers',
     kind: duration({ min: '0ms', max: '24h' }),
-    help: 'what a draining worker has to finish its requests',
+    help: 'how long a drain may take; its last quarter, at most 2s, is for ending what is still open',
     fallback: { input: '30s', because: 'as container platforms wait' },
   }),
   reloadTries: row({

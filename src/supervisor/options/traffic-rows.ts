@@ -7,7 +7,7 @@ export const TRAFFIC_ROWS = {
   balance: row({
     section: 'Connections',
     kind: choice(['round-robin', 'least-connections', 'none']),
-    help: 'who gets a connection; none: the operating system decides',
+    help: 'who gets a connection; none: the operating system decides; refused while no worker lives, lost with its worker',
     fallback: { input: 'round-robin', because: 'as node:cluster does' },
     variables: [{ name: 'NODE_CLUSTER_SCHED_POLICY', means: { rr: 'round-robin', none: 'none' } }],
   }),

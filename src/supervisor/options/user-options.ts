@@ -37,20 +37,26 @@ export interface ServiceOptions {
   readonly standbys?: number;
   /** Workers beyond `workers` and `standbys` while one replaces another, 1 to 64. Default: 1. */
   readonly surge?: number;
-  /** Workers that boot at the same time, 1 to 1024. Default: the number of cores. */
+  /** Workers of the service that boot at the same time, 1 to 1024. Default: the number of cores. */
   readonly bootsMax?: number;
   /** When a worker is ready: it listens, it runs, or it says so by `cluster-chaos/worker`. Default: `'listening'`. */
   readonly ready?: 'listening' | 'online' | 'signal';
   /** A worker that is not ready after this is ended, 100 ms to 24 h. Default: 30 s. */
   readonly bootTimeout?: Duration;
-  /** What a draining worker has to finish its requests before it is ended, 0 to 24 h. Default: 30 s. */
+  /**
+   * How long a draining worker has, 0 to 24 h; then it is killed. The last quarter, at most 2 s, is for ending what is still
+   * open, so requests have the time before that. Default: 30 s.
+   */
   readonly drainTimeout?: Duration;
   /** Failed boots in a row after which a reload is given up and the old workers go on, 1 to 100. Default: 2. */
   readonly reloadTries?: number;
   /** How deaths in a row are slowed down. */
   readonly backoff?: BackoffOptions;
 
-  /** Who gets a connection; `'none'` leaves it to the operating system. Default: `'round-robin'`. */
+  /**
+   * Who gets a connection. `'none'` leaves it to the operating system: it is refused while no worker lives, and lost with the
+   * worker that accepted it. Default: `'round-robin'`.
+   */
   readonly balance?: 'round-robin' | 'least-connections' | 'none';
   /** Clients come back to the same slot, by address or by cookie; `null` turns it off. Default: `null`. */
   readonly sticky?: 'address' | 'cookie' | { readonly cookie: string } | null;
