@@ -42,6 +42,8 @@ export interface WorkerSettings {
   /** A connection older than this on arrival is dropped unread: the primary may give it to another worker. */
   readonly claimMs: number;
   readonly ready: 'listening' | 'online' | 'signal';
+  /** A worker of this service has listened through the primary. */
+  readonly hasListened: boolean;
   /** `none`: listening handles are shared and the operating system balances (SCHED_NONE). */
   readonly balance: 'round-robin' | 'least-connections' | 'none';
   /** Name of the cookie that names the slot; set on responses that lack it. */

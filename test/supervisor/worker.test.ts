@@ -31,6 +31,7 @@ const SETTINGS: Omit<WorkerSettings, 'pulse'> = {
   ready: 'listening',
   balance: 'round-robin',
   stickyCookie: null,
+  hasListened: false,
   watchParent: false,
   ipc: { messageBytesMax: 10_000, outstandingMax: 4, queuedBytesMax: 20_000 },
 };
@@ -374,7 +375,34 @@ t.test('serving', async (t) => {
     const { port } = (await rig.heard('app-listening'))['address'] as { port: number };
     t.equal((await ask(port)).text, 'ok');
     t.equal(rig.count('listen'), 0);
+    t.equal(rig.count('ready'), 1, 'which may be all that it listens on');
+    const slow = ask(port, '/slow');
+    await rig.heard(({ url }) => url === '/slow');
+    await rig.drain(NEVER_MS);
+    await t.rejects(ask(port), { code: 'ECONNREFUSED' }, 'a drain closes it');
+    t.equal((await slow).text, 'slow');
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+  });
+
+  t.test('an exclusive listener is a side door where others have listened through the primary', async (t) => {
+    const rig = await start(t, 'exclusive', { settings: { hasListened: true } });
+    const { port } = (await rig.heard('app-listening'))['address'] as { port: number };
+    t.equal((await ask(port)).text, 'ok');
     t.equal(rig.count('ready'), 0, 'and says nothing about the service');
+  });
+
+  t.test('a server that listens on nothing says nothing about the service', async (t) => {
+    const rig = await start(t, 'listens-on-nothing');
+    await rig.heard(() => rig.beat()['taken'] === 0);
+    t.equal(rig.count('listen') + rig.count('ready'), 0);
+  });
+
+  t.test('with reusePort a worker listens, by itself where Node can', async (t) => {
+    const rig = await start(t, 'reuse-port');
+    await rig.heard('ready');
+    t.equal((await ask(rig.port)).text, 'ok');
+    await rig.drain(NEVER_MS);
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
   });
 
   t.test('balance none: node:cluster listens, and we hear of it', async (t) => {

@@ -261,6 +261,7 @@ export class Service {
       generation,
       watchParent: this.#watchParent(),
       pulse: this.#pulse.place(id),
+      hasListened: this.#inbox.hasListened,
     };
     try {
       const worker = new WorkerProcess(spec, {
