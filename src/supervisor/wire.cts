@@ -172,6 +172,8 @@ export type BusMessage =
       readonly topic: string;
       readonly body: unknown;
       readonly from: number;
+      /** How long an answer is waited for. */
+      readonly timeoutMs: number;
     }
   | { readonly t: 'reply'; readonly id: number; readonly ok: boolean; readonly body: unknown }
   | { readonly t: 'cast'; readonly topic: string; readonly body: unknown; readonly from: number };

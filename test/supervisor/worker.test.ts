@@ -131,7 +131,10 @@ async function start(
       await rig.tell({ do: 'send', message: { t: 'drain', graceMs, reason: 'stop' } });
       // The channel keeps the order: once this is answered, the worker knows that it drains.
       const id = 9000 + said.length;
-      await rig.tell({ do: 'send', message: { t: 'ask', id, topic: 'drains?', body: null, from: 0 } });
+      await rig.tell({
+        do: 'send',
+        message: { t: 'ask', id, topic: 'drains?', body: null, from: 0, timeoutMs: NEVER_MS },
+      });
       await rig.heard((it) => it.t === 'exit' || (it.t === 'reply' && it['id'] === id));
     },
     pid: () => Number(said.find((it) => it.t === 'forked')?.['pid']),
@@ -876,7 +879,7 @@ function isAlive(pid: number): boolean {
 
 t.test('the app’s own side', async (t) => {
   const asked = async (rig: Rig, id: number, topic: string, body: unknown): Promise<Said> => {
-    await rig.tell({ do: 'send', message: { t: 'ask', id, topic, body, from: 0 } });
+    await rig.tell({ do: 'send', message: { t: 'ask', id, topic, body, from: 0, timeoutMs: NEVER_MS } });
     return rig.heard((it) => it.t === 'reply' && it['id'] === id);
   };
 
@@ -1152,18 +1155,58 @@ t.test('the bus', async (t) => {
     ]);
   });
 
+  /** An answering end, asked as the wire has it: by who keeps no limits. */
+  const answering = () => {
+    const sent: BusMessage[] = [];
+    const send = (message: BusMessage, done: () => void): boolean => {
+      sent.push(message);
+      done();
+      return true;
+    };
+    const { receive } = createBus({ send, limits, slot: () => 5, handlers });
+    return {
+      sent,
+      ask: async (id: number, topic: string, timeoutMs: number) => {
+        receive({ t: 'ask', id, topic, body: id, from: 0, timeoutMs });
+        await new Promise((wake) => setImmediate(wake));
+        return sent.find((message) => message.t === 'reply' && message.id === id);
+      },
+    };
+  };
+
   t.test('the answering side holds its limit too', async (t) => {
-    const { a, deliver } = pair({ limits: { ...limits, outstandingMax: 2 } });
-    const hung = Promise.allSettled([
-      a.ask('never', 1, { timeoutMs: 5 }),
-      a.ask('never', 2, { timeoutMs: 5 }),
-    ]);
-    await deliver();
-    await hung;
-    const third = a.ask('double', 3);
-    const rejected = t.rejects(third, { code: 'IPC_BUSY', message: /being answered/ });
-    await deliver();
-    await rejected;
+    const { ask } = answering();
+    for (const id of [1, 2]) t.equal(await ask(id, 'never', NEVER_MS), undefined);
+    t.match(await ask(3, 'double', NEVER_MS), { ok: false, body: { code: 'IPC_BUSY', message: /answered/ } });
+  });
+
+  t.test(
+    'a handler keeps its place no longer than its asker waits, and comes too late after that',
+    async (t) => {
+      const settle: (() => void)[] = [];
+      handlers.set('held', (body) => new Promise((resolve) => settle.push(() => resolve(body))));
+      const { ask, sent } = answering();
+      await ask(1, 'held', 1);
+      await ask(2, 'held', NEVER_MS);
+      let id = 2;
+      t.ok(
+        await eventually(async () => {
+          const reply = await ask(++id, 'double', NEVER_MS);
+          return reply?.t === 'reply' && reply.ok;
+        }, DEADLINE_MS),
+      );
+      for (const settleOne of settle) settleOne();
+      await new Promise((wake) => setImmediate(wake));
+      const answers = sent.filter((message) => message.t === 'reply' && message.id <= 2);
+      t.same(answers, [{ t: 'reply', id: 2, ok: true, body: 2 }]);
+    },
+  );
+
+  t.test('an ask that waits for no time is refused', async (t) => {
+    const { ask } = answering();
+    const text = '1' as unknown as number;
+    t.match(await ask(1, 'double', text), { ok: false, body: { message: /got string$/ } });
+    t.match(await ask(2, 'double', -1), { ok: false, body: { message: /got -1$/ } });
   });
 
   t.test('closing tells whoever waits, and whoever comes', async (t) => {
