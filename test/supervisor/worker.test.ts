@@ -794,6 +794,35 @@ t.test('draining', async (t) => {
     t.equal(rig.count('app-exit'), 1);
   });
 
+  t.test('an app that handles SIGINT alone, which is pm2’s signal, ends by that', async (t) => {
+    const rig = await start(t, 'sigint');
+    await rig.drain(NEVER_MS);
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    t.equal(rig.count('app-sigint'), 1);
+  });
+
+  t.test('an app that listens for its end hears what plain node:cluster says, and may tidy up', async (t) => {
+    const rig = await start(t, 'hears-end');
+    await rig.drain(NEVER_MS);
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    const heard = rig.said.slice(rig.said.findIndex((it) => it.t === 'worker-disconnect'));
+    t.match(heard, [
+      { t: 'worker-disconnect', asked: true },
+      { t: 'process-disconnect', connected: false },
+      { t: 'tidied' },
+      { t: 'app-exit', asked: true },
+      { t: 'exit' },
+    ]);
+    t.ok(rig.count('drained') === 1, 'and the primary knows that it was drained');
+  });
+
+  t.test('an app that fails when it hears of its end ends', async (t) => {
+    const rig = await start(t, 'fails-at-end');
+    await rig.drain(NEVER_MS);
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    t.match(await rig.heard('uncaught'), { message: 'no good' });
+  });
+
   t.test('a second, shorter grace counts', async (t) => {
     const rig = await start(t, 'net');
     const client = new Client(rig);
@@ -829,6 +858,27 @@ t.test('signals and the end of the primary', async (t) => {
     const rig = await start(t, 'http');
     await rig.tell({ do: 'disconnect' });
     t.match(await rig.heard('exit'), { code: 0, signal: null });
+  });
+
+  t.test('after what the app has to do then', async (t) => {
+    const rig = await start(t, 'hears-end');
+    await rig.tell({ do: 'disconnect' });
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    t.match(await rig.heard('worker-disconnect'), { asked: false });
+    t.match(await rig.heard('app-exit'), { asked: false });
+  });
+
+  t.test('even if the app fails then', async (t) => {
+    const rig = await start(t, 'fails-at-end');
+    await rig.tell({ do: 'disconnect' });
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    t.match(await rig.heard('uncaught'), { message: 'no good' });
+  });
+
+  t.test('even if the app hangs then', async (t) => {
+    const rig = await start(t, 'hangs-at-end');
+    await rig.tell({ do: 'disconnect' });
+    t.match(await rig.heard('exit'), { signal: 'SIGKILL' });
   });
 
   t.test('even if an exit listener of the app hangs', async (t) => {

@@ -68,6 +68,9 @@ export class Inbox {
         if (!message.ok)
           log().warn({ worker: worker.id, detail: inBrief(message.detail) }, 'worker says it is unhealthy');
         break;
+      case 'drained':
+        worker.hasDrained = true;
+        break;
       case 'retire':
         worker.wish ??= inBrief(message.reason);
         break;

@@ -301,7 +301,8 @@ export class Service {
   #disconnected(id: number): void {
     // An exit closes the channel too, and is seen within ms; a live worker without one can never be reached again.
     setTimeout(() => {
-      if (this.workers.get(id)?.hasExited === false) this.handle({ type: 'ipc-lost', worker: id });
+      const { hasExited, hasDrained } = this.workers.get(id) ?? { hasExited: true };
+      if (!hasExited && !hasDrained) this.handle({ type: 'ipc-lost', worker: id });
     }, 100).unref();
   }
 

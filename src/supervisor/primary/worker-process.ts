@@ -49,6 +49,8 @@ export class WorkerProcess {
   /** Messages of the app in the current second. */
   messages = 0;
   hasExited = false;
+  /** It has said its last word: that its channel closes is as it should be. */
+  hasDrained = false;
   /** Its last listen that the system refused. The app is told, and may have found another way. */
   refused: ChaosError | null = null;
 
