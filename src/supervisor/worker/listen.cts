@@ -136,8 +136,10 @@ function announce(server: Shared, onListening: OnListening): void {
 function resolved(query: ServerQuery): Omit<ListenQuery, 'index'> {
   const { port, addressType, backlog, flags, fd, readableAll, writableAll } = query;
   const isPath = (port ?? 0) < 0 && typeof query.address === 'string';
+  // A name of Linux, not of a file (unix(7)).
+  const isAbstract = query.address?.startsWith('\0');
   return {
-    address: isPath ? path.resolve(query.address ?? '') : query.address,
+    address: isPath && !isAbstract ? path.resolve(query.address ?? '') : query.address,
     port: port ?? 0,
     addressType: addressType ?? 4,
     backlog: backlog ?? 0,
