@@ -84,6 +84,8 @@ export interface ListenQuery {
   /** Of a path: may every user connect? */
   readonly readableAll?: boolean;
   readonly writableAll?: boolean;
+  /** The server is for HTTP, so its clients speak first. With TLS, too. */
+  readonly isHttp: boolean;
 }
 
 /** What a worker knows about itself; counters since it started. */

@@ -337,6 +337,18 @@ t.test('serving', async (t) => {
     t.equal((await ask(0, '/', { socketPath: path })).text, 'ok');
   });
 
+  t.test('the primary is told whether clients speak first, in HTTP', async (t) => {
+    for (const [kind, isHttp] of [
+      ['http', true],
+      ['https', true],
+      ['h2c', true],
+      ['net', false],
+    ] as const) {
+      const rig = await start(t, kind);
+      t.match(await rig.heard('listen'), { query: { isHttp } }, kind);
+    }
+  });
+
   t.test('a unix socket that is no file', async (t) => {
     const name = `cluster-chaos-test-${randomUUID()}`;
     const rig = await start(t, 'abstract', { where: name });

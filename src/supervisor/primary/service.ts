@@ -93,7 +93,8 @@ export class Service {
     this.bus = given.bus;
     this.#connections = new Connections(this.counters);
     this.#listeners = new Listeners((listener, handle) => {
-      this.#connections.accept({ listener, handle, sticky: this.settings.sticky }, (connection) =>
+      const isHttp = this.#listeners.isHttp(listener);
+      this.#connections.accept({ listener, handle, isHttp, sticky: this.settings.sticky }, (connection) =>
         this.handle({ type: 'connection', connection }),
       );
     });

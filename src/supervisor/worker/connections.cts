@@ -60,6 +60,11 @@ function connectionOf(socket: object | null | undefined): Connection | undefined
   return socket === null || socket === undefined ? undefined : (socket as Marked)[CONNECTION];
 }
 
+/** Is it for HTTP, so that a client without a request is idle? */
+function speaksHttp(server: object): boolean {
+  return 'keepAliveTimeout' in server || 'updateSettings' in server;
+}
+
 function onClose(this: Net.Socket): void {
   const connection = connectionOf(this);
   const last = open.at(-1);
@@ -161,7 +166,7 @@ function watchConnections(): void {
   };
 }
 
-const connections = { watchConnections, connectionOf, open, counts, links, intercept };
+const connections = { watchConnections, connectionOf, speaksHttp, open, counts, links, intercept };
 
 export type { Connection };
 export type Connections = typeof connections;

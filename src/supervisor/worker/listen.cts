@@ -15,7 +15,7 @@ const net = require('node:net') as typeof Net;
 const os = require('node:os') as typeof Os;
 const path = require('node:path') as typeof Path;
 const { send, later, nowMs } = require('./channel.cjs') as Channel;
-const { intercept, open } = require('./connections.cjs') as Connections;
+const { intercept, open, speaksHttp } = require('./connections.cjs') as Connections;
 
 /** What `net` hands to `cluster._getServer`. Of a file descriptor it knows no more than that. */
 interface ServerQuery {
@@ -133,7 +133,7 @@ function announce(server: Shared, onListening: OnListening): void {
 }
 
 /** What the primary needs to listen in the app's place. */
-function resolved(query: ServerQuery): Omit<ListenQuery, 'index'> {
+function resolved(query: ServerQuery): Omit<ListenQuery, 'index' | 'isHttp'> {
   const { port, addressType, backlog, flags, fd, readableAll, writableAll } = query;
   const isPath = (port ?? 0) < 0 && typeof query.address === 'string';
   // A name of Linux, not of a file (unix(7)).
@@ -185,7 +185,12 @@ function listenThroughPrimary(
     callback(0, faux);
   });
   const data = server._getServerData?.();
-  send({ t: 'listen', seq, query: { ...wanted, index }, ...(data === undefined ? {} : { data }) });
+  send({
+    t: 'listen',
+    seq,
+    query: { ...wanted, index, isHttp: speaksHttp(server) },
+    ...(data === undefined ? {} : { data }),
+  });
 }
 
 /** As node:cluster does it; we only look on. */
