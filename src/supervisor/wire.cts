@@ -42,6 +42,8 @@ export interface WorkerSettings {
   /** A connection older than this on arrival is dropped unread: the primary may give it to another worker. */
   readonly claimMs: number;
   readonly ready: 'listening' | 'online' | 'signal';
+  /** A worker of this service has listened through the primary. */
+  readonly hasListened: boolean;
   /** `none`: listening handles are shared and the operating system balances (SCHED_NONE). */
   readonly balance: 'round-robin' | 'least-connections' | 'none';
   /** Name of the cookie that names the slot; set on responses that lack it. */
@@ -82,6 +84,8 @@ export interface ListenQuery {
   /** Of a path: may every user connect? */
   readonly readableAll?: boolean;
   readonly writableAll?: boolean;
+  /** The server is for HTTP, so its clients speak first. With TLS, too. */
+  readonly isHttp: boolean;
 }
 
 /** What a worker knows about itself; counters since it started. */
@@ -170,6 +174,8 @@ export type BusMessage =
       readonly topic: string;
       readonly body: unknown;
       readonly from: number;
+      /** How long an answer is waited for. */
+      readonly timeoutMs: number;
     }
   | { readonly t: 'reply'; readonly id: number; readonly ok: boolean; readonly body: unknown }
   | { readonly t: 'cast'; readonly topic: string; readonly body: unknown; readonly from: number };

@@ -415,6 +415,30 @@ test('own-sigterm.cjs: the handler of the app runs once in each worker that leav
   for (const pid of last) t.ok(notes().includes(`closed ${pid}`), 'at the stop as well');
 });
 
+test('hears-end.cjs: each worker that leaves hears that its channel closes, and nobody takes that for a loss', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'chaos-notes-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'notes');
+  const served = await serve(t, 'hears-end.cjs', { env: { NOTES: file } });
+  const old = servingOf(await served.status()).map(({ pid }) => pid);
+  served.signal('SIGHUP');
+  const { counters } = await served.until(
+    'all workers are new ones',
+    ({ workers, reloading }) => !reloading && !workers.some(({ pid }) => pid !== null && old.includes(pid)),
+  );
+  t.equal(counters.ended['ipc-lost'], undefined);
+  t.equal(counters.crashes, 0);
+  const last = servingOf(await served.status()).map(({ pid }) => pid);
+  await served.stop();
+  const notes = readFileSync(file, 'utf8').trim().split('\n');
+  for (const pid of [...old, ...last]) {
+    t.strictSame(
+      notes.filter((line) => line.endsWith(` ${pid}`)),
+      [`disconnect ${pid}`, `asked true ${pid}`],
+    );
+  }
+});
+
 test('an idle kept connection and one that never says a word do not keep a stop', async (t) => {
   const served = await serve(t, 'http.mjs');
   const line = openLine({ protocol: 'http', port: served.port });

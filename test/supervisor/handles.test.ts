@@ -9,6 +9,7 @@ import { Connections } from '../../dist/supervisor/primary/connections.js';
 import { Counters } from '../../dist/supervisor/primary/counters.js';
 import { Handles, type Passage } from '../../dist/supervisor/primary/handles.js';
 import { acceptRaw, type RawHandle } from '../../dist/supervisor/primary/raw-handle.js';
+import { type Peeked, peek } from '../../dist/supervisor/primary/sticky.js';
 import type { WorkerProcess } from '../../dist/supervisor/primary/worker-process.js';
 import type { Wire } from '../../dist/supervisor/wire.cjs';
 
@@ -125,7 +126,7 @@ t.test('a connection that is over is closed when it is no longer being sent', (t
   let closed = 0;
   const handle = { close: () => void closed++ };
   const ids: number[] = [];
-  connections.accept({ listener: 'a', handle, sticky: null }, ({ id }) => ids.push(id));
+  connections.accept({ listener: 'a', handle, isHttp: true, sticky: null }, ({ id }) => ids.push(id));
   const [id = 0] = ids;
   const passages: Omit<Passage, 'message'>[] = [];
   const worker = (number: number): WorkerProcess =>
@@ -177,3 +178,22 @@ async function pair(): Promise<readonly [net.Socket, net.Socket]> {
   server.close();
   return [socket, client];
 }
+
+t.test('sticky by cookie: where clients may wait for the server to speak, nothing is waited for', (t) => {
+  // Of this one there is nothing to be read.
+  const handle: RawHandle = {
+    close: () => undefined,
+    getpeername: (out) => {
+      out.address = '127.0.0.1';
+      return 0;
+    },
+  };
+  const heard: Peeked[] = [];
+  const noteOne = (peeked: Peeked): void => void heard.push(peeked);
+  peek(handle, { sticky: { by: 'address' }, isHttp: true }, noteOne);
+  peek(handle, { sticky: { by: 'cookie', name: 'w' }, isHttp: false }, noteOne);
+  const [byAddress, byCookie] = heard;
+  t.type(byAddress?.key, 'number');
+  t.match(byCookie, { key: byAddress?.key, slot: null, headBase64: null });
+  t.end();
+});

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import http, { Agent, type IncomingMessage } from 'node:http';
 import http2, { type ClientHttp2Session } from 'node:http2';
@@ -31,6 +32,7 @@ const SETTINGS: Omit<WorkerSettings, 'pulse'> = {
   ready: 'listening',
   balance: 'round-robin',
   stickyCookie: null,
+  hasListened: false,
   watchParent: false,
   ipc: { messageBytesMax: 10_000, outstandingMax: 4, queuedBytesMax: 20_000 },
 };
@@ -130,7 +132,10 @@ async function start(
       await rig.tell({ do: 'send', message: { t: 'drain', graceMs, reason: 'stop' } });
       // The channel keeps the order: once this is answered, the worker knows that it drains.
       const id = 9000 + said.length;
-      await rig.tell({ do: 'send', message: { t: 'ask', id, topic: 'drains?', body: null, from: 0 } });
+      await rig.tell({
+        do: 'send',
+        message: { t: 'ask', id, topic: 'drains?', body: null, from: 0, timeoutMs: NEVER_MS },
+      });
       await rig.heard((it) => it.t === 'exit' || (it.t === 'reply' && it['id'] === id));
     },
     pid: () => Number(said.find((it) => it.t === 'forked')?.['pid']),
@@ -349,6 +354,25 @@ t.test('serving', async (t) => {
     t.equal((await ask(0, '/', { socketPath: path })).text, 'ok');
   });
 
+  t.test('the primary is told whether clients speak first, in HTTP', async (t) => {
+    for (const [kind, isHttp] of [
+      ['http', true],
+      ['https', true],
+      ['h2c', true],
+      ['net', false],
+    ] as const) {
+      const rig = await start(t, kind);
+      t.match(await rig.heard('listen'), { query: { isHttp } }, kind);
+    }
+  });
+
+  t.test('a unix socket that is no file', async (t) => {
+    const name = `cluster-chaos-test-${randomUUID()}`;
+    const rig = await start(t, 'abstract', { where: name });
+    t.match(await rig.heard('listen'), { query: { address: `\0${name}` } });
+    t.equal((await ask(rig.port, '/', { socketPath: `\0${name}` })).text, 'ok');
+  });
+
   t.test('several listen(0) get ports of their own and real addresses', async (t) => {
     const rig = await start(t, 'two-random', { where: '0' });
     await rig.heard(() => rig.count('app-listening') === 2);
@@ -391,7 +415,34 @@ t.test('serving', async (t) => {
     const { port } = (await rig.heard('app-listening'))['address'] as { port: number };
     t.equal((await ask(port)).text, 'ok');
     t.equal(rig.count('listen'), 0);
+    t.equal(rig.count('ready'), 1, 'which may be all that it listens on');
+    const slow = ask(port, '/slow');
+    await rig.heard(({ url }) => url === '/slow');
+    await rig.drain(NEVER_MS);
+    await t.rejects(ask(port), { code: 'ECONNREFUSED' }, 'a drain closes it');
+    t.equal((await slow).text, 'slow');
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+  });
+
+  t.test('an exclusive listener is a side door where others have listened through the primary', async (t) => {
+    const rig = await start(t, 'exclusive', { settings: { hasListened: true } });
+    const { port } = (await rig.heard('app-listening'))['address'] as { port: number };
+    t.equal((await ask(port)).text, 'ok');
     t.equal(rig.count('ready'), 0, 'and says nothing about the service');
+  });
+
+  t.test('a server that listens on nothing says nothing about the service', async (t) => {
+    const rig = await start(t, 'listens-on-nothing');
+    await rig.heard(() => rig.beat()['taken'] === 0);
+    t.equal(rig.count('listen') + rig.count('ready'), 0);
+  });
+
+  t.test('with reusePort a worker listens, by itself where Node can', async (t) => {
+    const rig = await start(t, 'reuse-port');
+    await rig.heard('ready');
+    t.equal((await ask(rig.port)).text, 'ok');
+    await rig.drain(NEVER_MS);
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
   });
 
   t.test('balance none: node:cluster listens, and we hear of it', async (t) => {
@@ -780,6 +831,37 @@ t.test('draining', async (t) => {
     t.equal(rig.count('app-exit'), 1);
   });
 
+  t.test('an app that handles SIGINT alone, which is pm2’s signal, ends by that', async (t) => {
+    const rig = await start(t, 'sigint');
+    await rig.drain(NEVER_MS);
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    t.equal(rig.count('app-sigint'), 1);
+  });
+
+  t.test('an app that listens for its end hears what plain node:cluster says, and may tidy up', async (t) => {
+    const rig = await start(t, 'hears-end');
+    await rig.drain(NEVER_MS);
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    const ofApp = ['worker-disconnect', 'process-disconnect', 'tidied', 'app-exit'];
+    t.match(
+      rig.said.filter((it) => ofApp.includes(it.t)),
+      [
+        { t: 'worker-disconnect', asked: true },
+        { t: 'process-disconnect', connected: false },
+        { t: 'tidied' },
+        { t: 'app-exit', asked: true },
+      ],
+    );
+    t.equal(rig.count('drained'), 1, 'and the primary knows that it was drained');
+  });
+
+  t.test('an app that fails when it hears of its end ends', async (t) => {
+    const rig = await start(t, 'fails-at-end');
+    await rig.drain(NEVER_MS);
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    t.match(await rig.heard('uncaught'), { message: 'no good' });
+  });
+
   t.test('a second, shorter grace counts', async (t) => {
     const rig = await start(t, 'net');
     const client = new Client(rig);
@@ -815,6 +897,27 @@ t.test('signals and the end of the primary', async (t) => {
     const rig = await start(t, 'http');
     await rig.tell({ do: 'disconnect' });
     t.match(await rig.heard('exit'), { code: 0, signal: null });
+  });
+
+  t.test('after what the app has to do then', async (t) => {
+    const rig = await start(t, 'hears-end');
+    await rig.tell({ do: 'disconnect' });
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    t.match(await rig.heard('worker-disconnect'), { asked: false });
+    t.match(await rig.heard('app-exit'), { asked: false });
+  });
+
+  t.test('even if the app fails then', async (t) => {
+    const rig = await start(t, 'fails-at-end');
+    await rig.tell({ do: 'disconnect' });
+    t.match(await rig.heard('exit'), { code: 0, signal: null });
+    t.match(await rig.heard('uncaught'), { message: 'no good' });
+  });
+
+  t.test('even if the app hangs then', async (t) => {
+    const rig = await start(t, 'hangs-at-end');
+    await rig.tell({ do: 'disconnect' });
+    t.match(await rig.heard('exit'), { signal: 'SIGKILL' });
   });
 
   t.test('even if an exit listener of the app hangs', async (t) => {
@@ -865,7 +968,7 @@ function isAlive(pid: number): boolean {
 
 t.test('the app’s own side', async (t) => {
   const asked = async (rig: Rig, id: number, topic: string, body: unknown): Promise<Said> => {
-    await rig.tell({ do: 'send', message: { t: 'ask', id, topic, body, from: 0 } });
+    await rig.tell({ do: 'send', message: { t: 'ask', id, topic, body, from: 0, timeoutMs: NEVER_MS } });
     return rig.heard((it) => it.t === 'reply' && it['id'] === id);
   };
 
@@ -1141,18 +1244,58 @@ t.test('the bus', async (t) => {
     ]);
   });
 
+  /** An answering end, asked as the wire has it: by who keeps no limits. */
+  const answering = () => {
+    const sent: BusMessage[] = [];
+    const send = (message: BusMessage, done: () => void): boolean => {
+      sent.push(message);
+      done();
+      return true;
+    };
+    const { receive } = createBus({ send, limits, slot: () => 5, handlers });
+    return {
+      sent,
+      ask: async (id: number, topic: string, timeoutMs: number) => {
+        receive({ t: 'ask', id, topic, body: id, from: 0, timeoutMs });
+        await new Promise((wake) => setImmediate(wake));
+        return sent.find((message) => message.t === 'reply' && message.id === id);
+      },
+    };
+  };
+
   t.test('the answering side holds its limit too', async (t) => {
-    const { a, deliver } = pair({ limits: { ...limits, outstandingMax: 2 } });
-    const hung = Promise.allSettled([
-      a.ask('never', 1, { timeoutMs: 5 }),
-      a.ask('never', 2, { timeoutMs: 5 }),
-    ]);
-    await deliver();
-    await hung;
-    const third = a.ask('double', 3);
-    const rejected = t.rejects(third, { code: 'IPC_BUSY', message: /being answered/ });
-    await deliver();
-    await rejected;
+    const { ask } = answering();
+    for (const id of [1, 2]) t.equal(await ask(id, 'never', NEVER_MS), undefined);
+    t.match(await ask(3, 'double', NEVER_MS), { ok: false, body: { code: 'IPC_BUSY', message: /answered/ } });
+  });
+
+  t.test(
+    'a handler keeps its place no longer than its asker waits, and comes too late after that',
+    async (t) => {
+      const settle: (() => void)[] = [];
+      handlers.set('held', (body) => new Promise((resolve) => settle.push(() => resolve(body))));
+      const { ask, sent } = answering();
+      await ask(1, 'held', 1);
+      await ask(2, 'held', NEVER_MS);
+      let id = 2;
+      t.ok(
+        await eventually(async () => {
+          const reply = await ask(++id, 'double', NEVER_MS);
+          return reply?.t === 'reply' && reply.ok;
+        }, DEADLINE_MS),
+      );
+      for (const settleOne of settle) settleOne();
+      await new Promise((wake) => setImmediate(wake));
+      const answers = sent.filter((message) => message.t === 'reply' && message.id <= 2);
+      t.same(answers, [{ t: 'reply', id: 2, ok: true, body: 2 }]);
+    },
+  );
+
+  t.test('an ask that waits for no time is refused', async (t) => {
+    const { ask } = answering();
+    const text = '1' as unknown as number;
+    t.match(await ask(1, 'double', text), { ok: false, body: { message: /got string$/ } });
+    t.match(await ask(2, 'double', -1), { ok: false, body: { message: /got -1$/ } });
   });
 
   t.test('closing tells whoever waits, and whoever comes', async (t) => {

@@ -32,11 +32,16 @@ export class Connections {
   }
 
   accept(
-    from: { readonly listener: string; readonly handle: RawHandle; readonly sticky: Sticky | null },
+    from: {
+      readonly listener: string;
+      readonly handle: RawHandle;
+      readonly isHttp: boolean;
+      readonly sticky: Sticky | null;
+    },
     onConnection: (connection: Connection) => void,
   ): void {
     const { listener, handle } = from;
-    peek(handle, from.sticky, (peeked) => {
+    peek(handle, from, (peeked) => {
       const id = ++this.#lastId;
       this.#counters.connections++;
       this.#held.set(id, { handle, peeked, listener, worker: null, refusals: 0, sends: 0 });

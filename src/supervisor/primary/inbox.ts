@@ -22,7 +22,7 @@ interface InboxGiven {
 /** What workers say: a listen is opened for them, the app's own messages are passed on, and the rest becomes events. */
 export class Inbox {
   readonly #given: InboxGiven;
-  /** A worker of the service has got a listener. */
+  /** A worker of the service has listened through the primary. */
   hasListened = false;
 
   constructor(given: InboxGiven) {
@@ -42,6 +42,7 @@ export class Inbox {
         else listeners.unlisten(worker.id, message.listener);
         break;
       case 'listens':
+        this.hasListened = true;
         worker.addresses.set(listenerOf(message), { address: message.address ?? '', port: message.port });
         break;
       case 'taken':
@@ -66,6 +67,9 @@ export class Inbox {
       case 'health':
         if (!message.ok)
           log().warn({ worker: worker.id, detail: inBrief(message.detail) }, 'worker says it is unhealthy');
+        break;
+      case 'drained':
+        worker.hasDrained = true;
         break;
       case 'retire':
         worker.wish ??= inBrief(message.reason);

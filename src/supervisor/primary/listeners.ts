@@ -24,6 +24,8 @@ interface Entry {
   opened: Listener | null;
   /** Workers that listen on it, or have asked to. */
   readonly holders: Set<number>;
+  /** As the last worker that asked has it. */
+  isHttp: boolean;
   /** Nobody had it when it was last looked at. */
   isSpare: boolean;
 }
@@ -63,12 +65,18 @@ export class Listeners {
     const key = keyOf(query);
     const entry = this.#open.get(key) ?? this.#add(key, query, data);
     entry.holders.add(worker);
+    entry.isHttp = query.isHttp;
     entry.isSpare = false;
     return entry.opening;
   }
 
   has(key: string): boolean {
     return this.#open.has(key);
+  }
+
+  /** Do its clients speak first, in HTTP? */
+  isHttp(key: string): boolean {
+    return this.#open.get(key)?.isHttp === true;
   }
 
   /** The listening socket of a listener; null when there is none, or none any more. */
@@ -107,7 +115,7 @@ export class Listeners {
 
   #add(key: string, query: ListenQuery, data: unknown): Entry {
     const opening = this.#listenAgain(key, query, data);
-    const entry: Entry = { opening, opened: null, holders: new Set(), isSpare: false };
+    const entry: Entry = { opening, opened: null, holders: new Set(), isHttp: query.isHttp, isSpare: false };
     this.#open.set(key, entry);
     opening.then(
       (listener) => {

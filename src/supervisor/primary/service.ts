@@ -94,7 +94,8 @@ export class Service {
     this.bus = given.bus;
     this.#connections = new Connections(this.counters);
     this.#listeners = new Listeners((listener, handle) => {
-      this.#connections.accept({ listener, handle, sticky: this.settings.sticky }, (connection) =>
+      const isHttp = this.#listeners.isHttp(listener);
+      this.#connections.accept({ listener, handle, isHttp, sticky: this.settings.sticky }, (connection) =>
         this.handle({ type: 'connection', connection }),
       );
     });
@@ -272,6 +273,7 @@ export class Service {
       generation,
       watchParent: this.#watchParent(),
       pulse: this.#pulse.place(id),
+      hasListened: this.#inbox.hasListened,
     };
     try {
       const worker = new WorkerProcess(spec, {
@@ -311,7 +313,8 @@ export class Service {
   #disconnected(id: number): void {
     // An exit closes the channel too, and is seen within ms; a live worker without one can never be reached again.
     setTimeout(() => {
-      if (this.workers.get(id)?.hasExited === false) this.handle({ type: 'ipc-lost', worker: id });
+      const { hasExited, hasDrained } = this.workers.get(id) ?? { hasExited: true };
+      if (!hasExited && !hasDrained) this.handle({ type: 'ipc-lost', worker: id });
     }, 100).unref();
   }
 

@@ -45,6 +45,9 @@ function workerStatus(service: Service, worker: Service['state']['workers'][numb
 function addressesOf(service: Service, id: number): readonly string[] {
   const addresses = service.workers.get(id)?.addresses ?? new Map<string, never>();
   return [...addresses].map(([key, { address, port }]) =>
-    port === undefined ? key : `${address?.includes(':') ? `[${address}]` : (address ?? '*')}:${port}`,
+    // Of an abstract socket, as ss(8) shows it.
+    port === undefined
+      ? key.replace('\0', '@')
+      : `${address?.includes(':') ? `[${address}]` : (address ?? '*')}:${port}`,
   );
 }

@@ -18,14 +18,19 @@ export interface Peeked {
 }
 
 /** Finds out to which slot a client belongs. `done` is called once, at once where nothing must be read. */
-export function peek(handle: RawHandle, sticky: Sticky | null, done: (peeked: Peeked) => void): void {
+export function peek(
+  handle: RawHandle,
+  { sticky, isHttp }: { readonly sticky: Sticky | null; readonly isHttp: boolean },
+  done: (peeked: Peeked) => void,
+): void {
   const close = (): void => handle.close();
   if (sticky === null) {
     done({ key: null, slot: null, headBase64: null, close });
     return;
   }
   const key = addressKey(handle);
-  if (sticky.by === 'address') done({ key, slot: null, headBase64: null, close });
+  // Of another protocol there is no cookie to wait for, and its client may wait for us.
+  if (sticky.by === 'address' || !isHttp) done({ key, slot: null, headBase64: null, close });
   else peekCookie(handle, { name: sticky.name, key }, done);
 }
 

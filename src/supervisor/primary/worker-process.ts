@@ -23,6 +23,7 @@ export interface ForkSpec {
   /** The worker must watch its parent itself: there is no reaper. */
   readonly watchParent: boolean;
   readonly pulse: PulsePlace;
+  readonly hasListened: boolean;
 }
 
 /** A connection on its way to a worker. */
@@ -48,6 +49,8 @@ export class WorkerProcess {
   /** Messages of the app in the current second. */
   messages = 0;
   hasExited = false;
+  /** It has said its last word: that its channel closes is as it should be. */
+  hasDrained = false;
   /** Its last listen that the system refused. The app is told, and may have found another way. */
   refused: ChaosError | null = null;
 
@@ -152,7 +155,7 @@ export class WorkerProcess {
   }
 }
 
-function fork({ service, slot, generation, worker, watchParent, pulse }: ForkSpec): Worker {
+function fork({ service, slot, generation, worker, watchParent, pulse, hasListened }: ForkSpec): Worker {
   const settings: WorkerSettings = {
     service: service.name,
     worker,
@@ -161,6 +164,7 @@ function fork({ service, slot, generation, worker, watchParent, pulse }: ForkSpe
     pulse: { fd: PULSE_FD, offset: pulse.offset },
     claimMs: service.claimMs,
     ready: service.ready,
+    hasListened,
     balance: service.policy.balance,
     stickyCookie: service.sticky?.by === 'cookie' ? service.sticky.name : null,
     watchParent,

@@ -79,6 +79,9 @@ function revive(body: unknown): Error {
   return Object.assign(new Error(message), code === null ? {} : { code });
 }
 
+/** What a handler has not answered while its asker waited. */
+const LATE = Symbol('late');
+
 type TrySend = (message: BusMessage) => BusError | null;
 type Ask = Extract<BusMessage, { t: 'ask' }>;
 type Reply = Extract<BusMessage, { t: 'reply' }>;
@@ -136,7 +139,7 @@ function createAsker(
             `${topic}: ${waiting.size} requests wait; the limit is ${outstandingMax}`,
           );
         const id = ++lastId;
-        const error = trySend({ t: 'ask', id, topic, body, from: slot() });
+        const error = trySend({ t: 'ask', id, topic, body, from: slot(), timeoutMs });
         if (error) throw error;
         const timer = timers.setTimeout(() => {
           settle(id)?.reject(busError('IPC_TIMEOUT', `${topic}: no answer within ${timeoutMs} ms`));
@@ -173,16 +176,25 @@ function createAnswerer(
     const body = { code: code === null ? null : cut(code), message: cut(message) };
     trySend({ t: 'reply', id, ok: false, body });
   };
-  const run = async ({ id, topic, body, from }: Ask): Promise<void> => {
+  const run = async ({ id, topic, body, from, timeoutMs }: Ask): Promise<void> => {
     const handler = handlers.get(topic);
     if (!handler) throw busError('IPC_NO_HANDLER', `${topic}: nobody handles it`);
     if (answering >= limits.outstandingMax)
       throw busError('IPC_BUSY', `${topic}: ${answering} requests are being answered already`);
+    const limitMs = timeoutMsOf({ timeoutMs });
     answering++;
+    let timer: NodeJS.Timeout | undefined;
+    // One that never settles shall not keep its place from others for ever.
+    const late = new Promise<typeof LATE>((resolve) => {
+      timer = timers.setTimeout(() => resolve(LATE), limitMs).unref();
+    });
     try {
-      const error = trySend({ t: 'reply', id, ok: true, body: await handler(body, from) });
+      const answer = await Promise.race([(async () => handler(body, from))(), late]);
+      if (answer === LATE) return;
+      const error = trySend({ t: 'reply', id, ok: true, body: answer });
       if (error) throw error;
     } finally {
+      timers.clearTimeout(timer);
       answering--;
     }
   };

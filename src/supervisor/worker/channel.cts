@@ -39,7 +39,7 @@ function send(message: ToPrimary, done: () => void = nothing): boolean {
 /** The last word: resolves when it and all before it have been given to the kernel, or after `limitMs`. */
 function farewell(limitMs: number): Promise<void> {
   return new Promise((resolve) => {
-    later.setTimeout(resolve, limitMs);
+    later.setTimeout(resolve, limitMs).unref();
     if (!send({ t: 'drained' }, resolve)) resolve();
   });
 }

@@ -46,14 +46,23 @@ const counts = { taken: 0, requests: 0 };
 /** Set once a TLS socket could not be told to belong to an accepted one: then handshakes are never judged. */
 const links = { broken: false };
 
-/** Set while draining: holds new HTTP/2 streams back from the app, and delivers them later. */
-const intercept: { stream: ((stream: ServerHttp2Stream, deliver: () => void) => void) | null } = {
-  stream: null,
-};
+/**
+ * `listening` is told of each server that does. `stream` is set while draining: it holds new HTTP/2 streams back from the app,
+ * and delivers them later.
+ */
+const intercept: {
+  listening: ((server: Net.Server) => void) | null;
+  stream: ((stream: ServerHttp2Stream, deliver: () => void) => void) | null;
+} = { listening: null, stream: null };
 
 /** The connection that a socket, plain or secure, belongs to. */
 function connectionOf(socket: object | null | undefined): Connection | undefined {
   return socket === null || socket === undefined ? undefined : (socket as Marked)[CONNECTION];
+}
+
+/** Is it for HTTP, so that a client without a request is idle? */
+function speaksHttp(server: object): boolean {
+  return 'keepAliveTimeout' in server || 'updateSettings' in server;
 }
 
 function onClose(this: Net.Socket): void {
@@ -130,6 +139,8 @@ function note(server: Net.Server, event: unknown, first: unknown, second: unknow
     case 'upgrade':
     case 'connect':
       return onUpgrade(first as IncomingMessage);
+    case 'listening':
+      return intercept.listening?.(server);
     default:
   }
 }
@@ -155,7 +166,7 @@ function watchConnections(): void {
   };
 }
 
-const connections = { watchConnections, connectionOf, open, counts, links, intercept };
+const connections = { watchConnections, connectionOf, speaksHttp, open, counts, links, intercept };
 
 export type { Connection };
 export type Connections = typeof connections;

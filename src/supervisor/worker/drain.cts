@@ -1,4 +1,5 @@
 /** How a worker leaves: it finishes what it has, tells the app, and ends. Nothing that it accepted is dropped. */
+import type Cluster from 'node:cluster';
 import type { Channel } from './channel.cts';
 import type { Connections } from './connections.cts';
 import type { LastResponses } from './last-responses.cts';
@@ -7,12 +8,13 @@ import type { Listen } from './listen.cts';
 import type { Signals } from './signals.cts';
 import type { SweepModule, SweepTimes } from './sweep.cts';
 
+const cluster = require('node:cluster') as typeof Cluster;
 const { farewell, later, nowMs } = require('./channel.cjs') as Channel;
 const { open } = require('./connections.cjs') as Connections;
 const { closeAfterResponses } = require('./last-responses.cjs') as LastResponses;
 const { closeAfterStreams } = require('./last-streams.cjs') as LastStreams;
 const { stopAccepting, unrefAll } = require('./listen.cjs') as Listen;
-const { runAppsSigterm } = require('./signals.cjs') as Signals;
+const { disconnectForApp, runAppsSignal } = require('./signals.cjs') as Signals;
 const { sweepUntil } = require('./sweep.cjs') as SweepModule;
 
 const exit = process.exit.bind(process);
@@ -27,6 +29,8 @@ const SPREAD_MS = 5000;
 /** Kept of the grace for ending what did not end by itself, for hooks and for the exit. */
 const RESERVE_MS = 2000;
 const FAREWELL_MS = 200;
+/** What holds a process that has disconnected may be a cleanup, or a pool that nobody ends. */
+const LINGER_MS = 1000;
 const SIGNAL_MS = 100;
 
 type Hook = () => unknown;
@@ -96,14 +100,15 @@ function hurry(deadlineMs: number): void {
   later.setTimeout(() => void leave(), Math.max(0, deadlineMs - nowMs()));
 }
 
-/** Lets an app that handles SIGTERM end itself; ends it otherwise, or when the grace is over. */
+/** Lets an app that handles SIGTERM or SIGINT end itself; ends it otherwise, or when the grace is over. */
 async function leave(): Promise<void> {
   if (state.leaving) return;
   state.leaving = true;
-  const handled = runAppsSigterm();
+  // As under node:cluster: it was meant to go.
+  if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+  const handled = runAppsSignal();
   if (!handled) return goodbye();
-  const leftMs = Math.max(0, (state.deadlineMs ?? 0) - nowMs());
-  later.setTimeout(() => void goodbye(), leftMs).unref();
+  later.setTimeout(() => void goodbye(), leftMs()).unref();
   // A signal takes its time to arrive, and holds no process meanwhile.
   later.setTimeout(() => {
     // Listening and the channel hold it no longer: it may end by having nothing left to do.
@@ -112,9 +117,16 @@ async function leave(): Promise<void> {
   }, SIGNAL_MS);
 }
 
+function leftMs(): number {
+  return Math.max(0, (state.deadlineMs ?? 0) - nowMs());
+}
+
+/** The end; where the app listens for it, by having nothing left to do, so that it sees what plain node:cluster shows it. */
 async function goodbye(): Promise<void> {
   await farewell(FAREWELL_MS);
-  exit(0);
+  if (!disconnectForApp()) exit(0);
+  unrefAll();
+  later.setTimeout(() => exit(0), Math.min(LINGER_MS, leftMs())).unref();
 }
 
 const draining = { drain, beforeExit, isDraining };

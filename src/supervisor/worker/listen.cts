@@ -15,7 +15,7 @@ const net = require('node:net') as typeof Net;
 const os = require('node:os') as typeof Os;
 const path = require('node:path') as typeof Path;
 const { send, later, nowMs } = require('./channel.cjs') as Channel;
-const { open } = require('./connections.cjs') as Connections;
+const { intercept, open, speaksHttp } = require('./connections.cjs') as Connections;
 
 /** What `net` hands to `cluster._getServer`. Of a file descriptor it knows no more than that. */
 interface ServerQuery {
@@ -55,6 +55,8 @@ interface Faux extends Handle {
   getsockname?(out: object): number;
 }
 
+/** Told of each server that listens; `isOwn`: past the cluster, on a socket of this process alone. */
+type OnListening = (server: object, isOwn: boolean) => void;
 type Callback = (errno: number, handle: Handle | null, ...rest: unknown[]) => void;
 type GetServer = (this: unknown, server: Shared, query: ServerQuery, callback: Callback) => void;
 type Connection = Extract<ToWorker, { t: 'connection' }>;
@@ -122,20 +124,22 @@ function createFaux(sockname: SockName, onClose: () => void): Faux {
 }
 
 /** The app listens. The primary tells `cluster.on('listening')` when it takes us into rotation: a standby is not there yet. */
-function announce(server: Shared, onListening: (server: object) => void): void {
+function announce(server: Shared, onListening: OnListening): void {
   server.once('listening', () => {
     // Worker#state is not in Node's types.
     if (cluster.worker) (cluster.worker as { state?: string }).state = 'listening';
-    onListening(server);
+    onListening(server, false);
   });
 }
 
 /** What the primary needs to listen in the app's place. */
-function resolved(query: ServerQuery): Omit<ListenQuery, 'index'> {
+function resolved(query: ServerQuery): Omit<ListenQuery, 'index' | 'isHttp'> {
   const { port, addressType, backlog, flags, fd, readableAll, writableAll } = query;
   const isPath = (port ?? 0) < 0 && typeof query.address === 'string';
+  // A name of Linux, not of a file (unix(7)).
+  const isAbstract = query.address?.startsWith('\0');
   return {
-    address: isPath ? path.resolve(query.address ?? '') : query.address,
+    address: isPath && !isAbstract ? path.resolve(query.address ?? '') : query.address,
     port: port ?? 0,
     addressType: addressType ?? 4,
     backlog: backlog ?? 0,
@@ -150,7 +154,7 @@ function listenThroughPrimary(
   server: Shared,
   query: ServerQuery,
   callback: Callback,
-  onListening: (server: object) => void,
+  onListening: OnListening,
 ): void {
   const wanted = resolved(query);
   const key = [wanted.address, wanted.port, wanted.addressType, wanted.fd].join(':');
@@ -181,7 +185,12 @@ function listenThroughPrimary(
     callback(0, faux);
   });
   const data = server._getServerData?.();
-  send({ t: 'listen', seq, query: { ...wanted, index }, ...(data === undefined ? {} : { data }) });
+  send({
+    t: 'listen',
+    seq,
+    query: { ...wanted, index, isHttp: speaksHttp(server) },
+    ...(data === undefined ? {} : { data }),
+  });
 }
 
 /** As node:cluster does it; we only look on. */
@@ -190,7 +199,7 @@ function listenThroughNode(
   server: Shared,
   query: ServerQuery,
   callback: Callback,
-  onListening: (server: object) => void,
+  onListening: OnListening,
 ): void {
   original.call(cluster, server, query, (errno, handle, ...rest) => {
     if (handle && !errno) {
@@ -200,11 +209,27 @@ function listenThroughNode(
         const address = server.address();
         const port = typeof address === 'object' ? (address?.port ?? -1) : -1;
         send({ t: 'listens', address: query.address, port });
-        onListening(server);
+        onListening(server, false);
       });
     }
     callback(errno, handle, ...rest);
   });
+}
+
+/**
+ * With `exclusive`, and with `reusePort` since Node 23.1, `net` listens without a word to node:cluster. A drain closes such a
+ * socket too. As under node:cluster the primary does not announce it: its port may be this worker's alone.
+ */
+function watchOwn(onListening: OnListening): void {
+  intercept.listening = (server) => {
+    const { _handle: handle } = server as { readonly _handle?: Handle | null };
+    // Some servers listen on nothing: they are handed their connections.
+    if (typeof handle?.close !== 'function' || delegated.has(handle)) return;
+    if ([...listeners.values()].some(({ faux }) => faux === handle)) return;
+    delegated.add(handle);
+    server.once('close', () => delegated.delete(handle));
+    onListening(server, true);
+  };
 }
 
 /** Puts back what the primary has read of the connection, before the app's own listeners see the socket. */
@@ -250,10 +275,11 @@ function onAnswer(answer: Answer): void {
 }
 
 /** Replaces `cluster._getServer`. False when this Node has none: then node:cluster serves as it always does. */
-function install(settings: WorkerSettings, onListening: (server: object) => void): boolean {
+function install(settings: WorkerSettings, onListening: OnListening): boolean {
   const inner = cluster as unknown as { _getServer?: GetServer };
   const original = inner._getServer;
   if (typeof original !== 'function') return false;
+  watchOwn(onListening);
   inner._getServer = function _getServer(server, query, callback) {
     // UDP is no matter of connections, and binding a socket to send from says nothing about readiness.
     if (!(server instanceof net.Server)) return original.call(cluster, server, query, callback);

@@ -2,17 +2,25 @@
  * Ctrl-C and a service manager's signals reach every process of the group. The primary decides what they mean: a
  * worker that died of one at once would drop what it was doing.
  */
+import type Cluster from 'node:cluster';
 import type * as Threads from 'node:worker_threads';
 import type { Channel } from './channel.cts';
 
+const cluster = require('node:cluster') as typeof Cluster;
 const { send } = require('./channel.cjs') as Channel;
 
 const listenerCount = process.listenerCount.bind(process);
 const kill = process.kill.bind(process);
 const exit = process.exit.bind(process);
+const nextTick = process.nextTick.bind(process);
+const disconnect = process.disconnect?.bind(process);
 
-/** An app's 'exit' listeners get this long after the primary is gone. */
+/** An app's listeners get this long after the primary is gone. */
 const EXIT_MAX_MS = 300;
+
+const state = { hearingBefore: 0, leaving: false };
+
+function ignore(): void {}
 
 function onSigterm(): void {
   // To this worker alone, or to the group: replaced and drained by the primary in either case.
@@ -21,19 +29,35 @@ function onSigterm(): void {
 
 /** With no listener the kernel's default would end us at once. The app's own listeners run as ever. */
 function installSignals(): void {
-  const ignore = (): void => {};
   process.on('SIGINT', ignore);
   // A closed terminal; for the primary it means reload.
   process.on('SIGHUP', ignore);
   process.on('SIGTERM', onSigterm);
 }
 
-/** Sends SIGTERM to ourselves if the app listens to it. False if it does not. */
-function runAppsSigterm(): boolean {
+/** Sends ourselves the signal that the app listens to: SIGTERM, else SIGINT, which is pm2's. False if to neither. */
+function runAppsSignal(): boolean {
   // Without ours, whoever counts listeners to decide (signal-exit does) decides as if it ran alone.
   process.removeListener('SIGTERM', onSigterm);
-  if (listenerCount('SIGTERM') === 0) return false;
-  kill(process.pid, 'SIGTERM');
+  if (listenerCount('SIGTERM') > 0) return kill(process.pid, 'SIGTERM');
+  process.on('SIGTERM', ignore);
+  process.removeListener('SIGINT', ignore);
+  if (listenerCount('SIGINT') > 0) return kill(process.pid, 'SIGINT');
+  process.on('SIGINT', ignore);
+  return false;
+}
+
+/** So many listen for the end of the channel, or for there being nothing left to do. */
+function hearing(): number {
+  const ofWorker = cluster.worker?.listenerCount('disconnect') ?? 0;
+  return ofWorker + listenerCount('disconnect') + listenerCount('beforeExit');
+}
+
+/** Disconnects, as the primary of plain node:cluster does with a worker that is to end, if the app listens. False if it does not. */
+function disconnectForApp(): boolean {
+  if (hearing() <= state.hearingBefore || disconnect === undefined || !process.connected) return false;
+  state.leaving = true;
+  disconnect();
   return true;
 }
 
@@ -41,10 +65,13 @@ function runAppsSigterm(): boolean {
 function exitWithPrimary(exitListenersBefore: number, onGone: () => void): void {
   process.prependListener('disconnect', () => {
     onGone();
-    // They run synchronously and can hang; only another thread can end the process then.
-    if (listenerCount('exit') > exitListenersBefore) killLater();
-    exit(0);
+    if (state.leaving) return;
+    // The app's listeners run synchronously and can hang; only another thread can end the process then.
+    if (listenerCount('exit') > exitListenersBefore || hearing() > state.hearingBefore) killLater();
+    // After them, unless node:cluster's own listener, which follows `cluster.worker`'s, is first.
+    nextTick(() => exit(0));
   });
+  state.hearingBefore = hearing();
 }
 
 function killLater(): void {
@@ -57,6 +84,6 @@ function killLater(): void {
   }
 }
 
-const signals = { installSignals, runAppsSigterm, exitWithPrimary };
+const signals = { installSignals, runAppsSignal, disconnectForApp, exitWithPrimary };
 export type Signals = typeof signals;
 module.exports = signals;

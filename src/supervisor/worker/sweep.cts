@@ -6,7 +6,7 @@ import type { Connection, Connections } from './connections.cts';
 import type { LastResponses } from './last-responses.cts';
 
 const { later, nowMs } = require('./channel.cjs') as Channel;
-const { open, links } = require('./connections.cjs') as Connections;
+const { open, links, speaksHttp } = require('./connections.cjs') as Connections;
 const { closeLingering } = require('./last-responses.cjs') as LastResponses;
 
 /** An end that the client does not answer with its own. */
@@ -40,11 +40,6 @@ function watchOf(connection: Connection, atMs: number): Watch {
   watches.set(connection, watch);
   if (watch.bytes !== bytes) Object.assign(watch, { bytes, activeAtMs: atMs });
   return watch;
-}
-
-/** Is it for HTTP, so that without a request it is idle and not in the middle of a conversation of its own? */
-function speaksHttp({ server }: Connection): boolean {
-  return 'keepAliveTimeout' in server || 'updateSettings' in server;
 }
 
 function isBusy({ last }: Connection): boolean {
@@ -126,7 +121,8 @@ function sweepOne(connection: Connection, t: Sweep): void {
   if (t.atMs >= t.endAtMs) return end(connection, watch, t.atMs);
   if (upgraded) return;
   if (session) return sweepSession(connection, session, watch, t);
-  if (!speaksHttp(connection) || isBusy(connection) || inUnknownHandshake(connection)) return;
+  // Not for HTTP, it may be in the middle of a conversation of its own.
+  if (!speaksHttp(connection.server) || isBusy(connection) || inUnknownHandshake(connection)) return;
   if (t.atMs - watch.activeAtMs < t.quietMs) return;
   // Not asked again at each look.
   if (isAsking(connection)) watch.activeAtMs = t.atMs;

@@ -93,8 +93,9 @@ function startWorker(settings: WorkerSettings, exitListeners: number): void {
     handlers,
   });
   const ready = createReadiness();
-  const onListening = (server: object): void => {
-    if (settings.ready === 'listening') ready();
+  const onListening = (server: object, isOwn: boolean): void => {
+    // Where others have listened through the primary, a server of its own is a side door, as for a debugger.
+    if (settings.ready === 'listening' && !(isOwn && settings.hasListened)) ready();
     const warmUpIfIdle = (): void => {
       if (place.slot() !== null || isDraining()) return;
       warmUp(server);
