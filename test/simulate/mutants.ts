@@ -851,4 +851,11 @@ export const MUTANTS: readonly Mutant[] = [
     'worker.suspect || worker.servingAtMs',
     'worker.servingAtMs',
   ),
+  mutant('health', 'who is on its way out is not to be replaced', ' || isLeaving(own)', ''),
+  mutant(
+    'health',
+    'a drain gets its time again',
+    "worker.phase === 'booting' || worker.phase === 'draining'",
+    "worker.phase === 'booting'",
+  ),
 ];

@@ -306,6 +306,26 @@ t.test('who must go', (t) => {
     t.end();
   });
 
+  t.test('is not told to be replaced when it is on its way out', (t) => {
+    const play = Play.up({ limits: { ...CONFIG.limits, ageMs: 1000, rssBytes: 1000 } });
+    play.tell({ type: 'scale', workers: 1 });
+    play.pass(2000);
+    play.beat(2, { rssBytes: 1000 });
+    t.equal(play.worker(2)?.phase, 'draining');
+    t.equal(play.worker(2)?.retire, null);
+    t.end();
+  });
+
+  t.test('has all its time to drain after an absence of the primary', (t) => {
+    const play = Play.up();
+    play.tell({ type: 'asked-to-retire', worker: 1 });
+    play.nowMs += 60_000;
+    t.notOk(play.tell({ type: 'wake' }).some((said) => said.startsWith('kill')));
+    t.notOk(play.pass(2990).some((said) => said.startsWith('kill')));
+    t.same(play.pass(20), ['kill 1: drain-deadline']);
+    t.end();
+  });
+
   t.test('a drain has a deadline', (t) => {
     const play = Play.up();
     play.tell({ type: 'asked-to-retire', worker: 1 });

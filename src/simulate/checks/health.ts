@@ -57,14 +57,14 @@ export class HealthChecks {
   }
 
   #dueMs(process: Process, reason: Reason): number {
-    const { nowMs, config, awayAtMs } = this.#known;
+    const { config, awayAtMs } = this.#known;
     switch (reason) {
       case 'hung':
         return this.#deadAtMs(process, Math.max(process.heardAtMs, awayAtMs));
       case 'boot-deadline':
         return Math.max(process.forkedAtMs, awayAtMs) + config.bootMs;
       case 'drain-deadline':
-        return (process.drainedAtMs ?? nowMs) + config.drainMs;
+        return this.#drainedByMs(process);
       default:
         return Number.POSITIVE_INFINITY;
     }
@@ -99,7 +99,7 @@ export class HealthChecks {
           nowMs - Math.max(process.forkedAtMs, awayAtMs) >= config.bootMs - 1e-6
         );
       case 'drain-deadline':
-        return phase === 'draining' && nowMs - (process.drainedAtMs ?? nowMs) >= config.drainMs - 1e-6;
+        return phase === 'draining' && nowMs >= this.#drainedByMs(process) - 1e-6;
       case 'took-withdrawn':
         return event.type === 'taken' && this.#isDoubled(event.connection, process, before);
       case 'age':
@@ -202,7 +202,7 @@ export class HealthChecks {
       if (worker === undefined || (worker === before.workers[at] && !isWake)) continue;
       const process = machine.processes[worker.id];
       if (process === undefined) continue;
-      if (worker.retire !== null && process.retiredAtMs === null) this.#retired(worker, process);
+      if (worker.retire !== null && process.retiredAtMs === null) this.#retired(worker, process, before);
       if (worker.suspect && !process.isSuspect) this.#suspected(process);
       process.isSuspect = worker.suspect;
       if (!isWake) continue;
@@ -211,10 +211,13 @@ export class HealthChecks {
     }
   }
 
-  #retired({ retire, phase, limitShare }: WorkerState, process: Process): void {
+  #retired({ id, retire, limitShare }: WorkerState, process: Process, before: PolicyState): void {
     const { nowMs, config, awayAtMs, lateMs } = this.#known;
     process.retiredAtMs = nowMs;
-    if (retire !== 'age' || phase === 'ending') return;
+    const phase = workerOf(before, id)?.phase;
+    if (phase === 'draining' || phase === 'ending')
+      violated('acted', `worker ${id} is ${phase}, and is to be replaced (${retire})`);
+    if (retire !== 'age') return;
     const dueMs = (process.readyAtMs ?? nowMs) + (config.limits.ageMs ?? 0) * limitShare;
     if (nowMs > Math.max(dueMs, awayAtMs) + SLACK_MS + lateMs)
       violated('deadline', `worker ${process.id} is found to be too old ${nowMs - dueMs} ms too late`);
@@ -255,8 +258,7 @@ export class HealthChecks {
       if (nowMs >= this.#deadAtMs(process, heardAtMs) + 1e-6) late(`${silent()} not ended`);
       if (nowMs - heardAtMs >= config.suspectMs + 1e-6 && !worker.suspect) late(`${silent()} no suspect`);
     }
-    if (phase === 'draining' && nowMs - (process.drainedAtMs ?? nowMs) >= config.drainMs + 1e-6)
-      late('drains for ever');
+    if (phase === 'draining' && nowMs >= this.#drainedByMs(process) + 1e-6) late('drains for ever');
     const { ageMs } = config.limits;
     const isOld = ageMs !== null && process.readyAtMs !== null && nowMs - process.readyAtMs >= ageMs + 1e-6;
     if (isOld && worker.retire === null && phase !== 'ending' && phase !== 'draining')
@@ -267,6 +269,12 @@ export class HealthChecks {
     }
   }
 
+  /** Time that the primary was away is no time to drain in. */
+  #drainedByMs({ drainedAtMs }: Process): number {
+    const { nowMs, config, awayAtMs } = this.#known;
+    return Math.max(drainedAtMs ?? nowMs, awayAtMs) + config.drainMs;
+  }
+
   /** By when a worker must have taken a connection. */
   #takenByMs({ suspect }: WorkerState, id: number): number {
     const { config, awayAtMs, machine, nowMs } = this.#known;
@@ -275,7 +283,7 @@ export class HealthChecks {
   }
 
   /** What was taken back in this step was due, and not for long. */
-  #withdrawsOnTime({ id, hands, suspect, retire }: WorkerState, before: PolicyState): void {
+  #withdrawsOnTime({ id, phase, hands, suspect, retire }: WorkerState, before: PolicyState): void {
     const { nowMs, lateMs, config } = this.#known;
     const was = workerOf(before, id);
     const patienceMs = config.withdrawMs * (suspect ? 1 : DEAF_FACTOR);
@@ -283,7 +291,9 @@ export class HealthChecks {
       if (was === undefined || hands.some((hand) => hand.connection === connection)) continue;
       if (nowMs < atMs + patienceMs - 1e-6)
         violated('deadline', `connection ${connection.id} is taken back from worker ${id} too soon`);
-      if (!suspect && retire === null) violated('acted', `worker ${id} is deaf and not replaced`);
+      const isLeaving = phase === 'draining' || phase === 'ending';
+      if (!suspect && retire === null && !isLeaving)
+        violated('acted', `worker ${id} is deaf and not replaced`);
       const isLate = nowMs > this.#takenByMs(was, connection.id) + SLACK_MS + lateMs;
       if (isLate)
         violated('deadline', `connection ${connection.id} is taken back from worker ${id} too late`);

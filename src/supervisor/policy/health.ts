@@ -52,7 +52,7 @@ export function forgive(draft: Draft): void {
     draft.update(worker.id, (own) => {
       own.heardAtMs = Math.max(worker.heardAtMs, nowMs);
       own.hands = Array.from(worker.hands, ({ connection }) => ({ connection, atMs: nowMs }));
-      if (worker.phase === 'booting') own.sinceMs = nowMs;
+      if (worker.phase === 'booting' || worker.phase === 'draining') own.sinceMs = nowMs;
     });
   }
 }
@@ -75,13 +75,13 @@ function suspect(draft: Draft, { id }: WorkerState): void {
   });
 }
 
-/** It shall be replaced; the first reason for that stays. */
+/** It shall be replaced, unless it is on its way out; the first reason for that stays. */
 export function retire(draft: Draft, { id }: WorkerState, reason: Reason): void {
   draft.update(id, (own) => note(own, reason, draft.nowMs));
 }
 
 function note(own: Copy<WorkerState>, reason: Reason | null, nowMs: number): void {
-  if (own.retire !== null || reason === null) return;
+  if (own.retire !== null || reason === null || isLeaving(own)) return;
   own.retire = reason;
   own.retireAtMs = nowMs;
 }
@@ -142,6 +142,10 @@ function isWatched({ phase }: WorkerState): boolean {
   return phase === 'standby' || phase === 'serving' || phase === 'draining';
 }
 
+function isLeaving({ phase }: WorkerState): boolean {
+  return phase === 'draining' || phase === 'ending';
+}
+
 function drainedByMs({ drainMs }: PolicyConfig, { phase, sinceMs }: WorkerState): number {
   return phase === 'draining' ? sinceMs + drainMs : NEVER;
 }
@@ -155,7 +159,8 @@ export function missedAtMs({ atMs, config }: PolicyState): number {
   return atMs + config.withdrawMs * DEAF_WITHDRAWALS;
 }
 
-function tooOldAtMs({ limits }: PolicyConfig, { readyAtMs, retire, limitShare }: WorkerState): number {
-  if (limits.ageMs === null || readyAtMs === null || retire !== null) return NEVER;
+function tooOldAtMs({ limits }: PolicyConfig, worker: WorkerState): number {
+  const { readyAtMs, retire, limitShare } = worker;
+  if (limits.ageMs === null || readyAtMs === null || retire !== null || isLeaving(worker)) return NEVER;
   return readyAtMs + limits.ageMs * limitShare;
 }
