@@ -55,7 +55,8 @@ const SENTENCE: Readonly<Record<WorkerState['phase'], string>> = {
 
 /** What a worker has not done that was killed at its boot deadline, and what to do. */
 const NEVER_READY: Readonly<Record<ServiceSettings['ready'], string>> = {
-  listening: 'it never listened on TCP or a unix socket; an app that never does, as with UDP alone, needs --ready online',
+  listening:
+    'it never listened on TCP or a unix socket; an app that never does, as with UDP alone, needs --ready online',
   online: 'its process did not start in time',
   signal: 'it never said that it is ready',
 };
