@@ -25,6 +25,7 @@ export function makeWorld(seed: number, seconds: number): World {
     if (how !== 'force') troubles.push({ type: 'stop', atMs: untilMs });
     if (how !== 'stop') troubles.push({ type: 'force', atMs: untilMs + dice.whole(0, 500) });
     if (dice.chance(0.3)) troubles.push(tooLate(dice, untilMs));
+    if (dice.chance(0.3) && config.balance !== 'none') troubles.push(...allSilent(untilMs - 600));
     // Some are on their way out by then.
     const atMs = Math.max(0, untilMs - 200);
     troubles.push({ type: 'stuck-drains', atMs, forMs: 200 }, { type: 'asked-to-retire', atMs, pick: 0 });
@@ -41,6 +42,20 @@ function tooLate(dice: Dice, stopAtMs: number): Trouble {
     { type: 'reload', atMs, fate: 'good', config: {} },
     { type: 'scale', atMs, workers: dice.whole(1, 16) },
   );
+}
+
+/** One takes a connection and cannot say so yet, and nobody else can take it, until after the stop. */
+function allSilent(fromMs: number): readonly Trouble[] {
+  const atMs = Math.max(0, fromMs);
+  return [
+    { type: 'freeze-at-give', atMs, forMs: 900, how: 'after-check' },
+    {
+      type: 'burst',
+      atMs,
+      burst: { count: 1, overMs: 0, listener: 'a', sticky: 'no', heldMs: null },
+    },
+    { type: 'hang', atMs: atMs + 1, pick: 0, count: 99, forMs: 900 },
+  ];
 }
 
 /** With limits on requests and age that workers can live by. */

@@ -205,7 +205,8 @@ export class Primary implements PrimaryPort {
       }
       case 'shed': {
         const connection = machine.offered[command.connection];
-        if (connection) connection.fate = 'shed';
+        // Who took it and could not say so yet has a copy of its own.
+        if (connection?.fate === 'waits') connection.fate = 'shed';
         return;
       }
       case 'reload-aborted':

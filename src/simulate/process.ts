@@ -40,6 +40,8 @@ export interface Offered {
   /** The last worker whose channel carried it. */
   lastGivenTo: Process | null;
   lastGivenAtMs: number;
+  /** The primary closed it, and this worker alone may have taken it. */
+  leftTo: number | null;
   /** A fault made two workers read from it (see `freeze-at-give`). */
   doubled: boolean;
 }

@@ -163,6 +163,7 @@ function arrive(item: Extract<Item, { type: 'arrive' }>, machine: Machine, prima
     taker: null,
     lastGivenTo: null,
     lastGivenAtMs: 0,
+    leftTo: null,
     doubled: false,
   };
   offered.push(connection);

@@ -157,7 +157,8 @@ export const MUTANTS: readonly Mutant[] = [
     '',
   ),
   mutant('transition', 'a force kills', "kill(draft, worker, 'force');", ';'),
-  mutant('transition', 'nothing waits once it stops', "draft.say({ type: 'shed', connection: id });", ';'),
+  mutant('transition', 'nothing waits once it stops', 'shedAll(draft);', ';'),
+  mutant('dispatch', 'who is shed is told so', "draft.say({ type: 'shed', connection: id });", ';'),
   mutant('transition', 'a stop ends when the last worker is gone', ' || draft.workers.length > 0', ''),
   // health
   mutant('health', 'a deaf worker is noticed', 'const DEAF_WITHDRAWALS = 5', 'const DEAF_WITHDRAWALS = 1e9'),
@@ -460,14 +461,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'dispatch',
     'who waits for a closed listener is told so',
-    'if (connection.listener === listener)\n            draft.say',
-    'if (connection.listener === undefined)\n            draft.say',
+    'if (connection.listener === listener)\n            shed(',
+    'if (connection.listener === undefined)\n            shed(',
   ),
   mutant(
     'dispatch',
     'who waits for another listener than the closed one waits on',
-    'if (connection.listener === listener)\n            draft.say',
-    'draft.say',
+    'if (connection.listener === listener)\n            shed(',
+    'shed(',
   ),
   mutant('transition', 'a closed listener is heard of', 'return closed(draft, event.listener);', 'return;'),
   mutant(
@@ -858,4 +859,5 @@ export const MUTANTS: readonly Mutant[] = [
     "worker.phase === 'booting' || worker.phase === 'draining'",
     "worker.phase === 'booting'",
   ),
+  mutant('dispatch', 'who took what is shed has it alone', 'holders.length !== 1', 'true'),
 ];

@@ -684,6 +684,16 @@ t.test('connections', (t) => {
     t.end();
   });
 
+  t.test('that were withdrawn and are shed stay where they were taken', (t) => {
+    const play = Play.up({ workers: 1, standbys: 0 });
+    play.pass(200, [1]);
+    play.connect();
+    play.pass(220, [1]);
+    t.same(play.tell({ type: 'stop' }), ['drain 1: stop', 'shed 1']);
+    t.same(play.taken(1, 1, 1), []);
+    t.end();
+  });
+
   t.test('that a worker which beats does not take cost it its place', (t) => {
     const play = Play.up();
     play.connect();

@@ -58,6 +58,10 @@ export class FlowChecks {
       );
     }
     if (event.type === 'connection' && stopAtMs === null) this.#isInVain(event.connection, before);
+    const [holder, other] = before.workers.filter(
+      ({ withdrawn, hands }) => withdrawn.includes(id) || hands.some((hand) => hand.connection.id === id),
+    );
+    if (holder !== undefined && other === undefined) connection.leftTo = holder.id;
     this.#settled++;
   }
 
@@ -192,6 +196,7 @@ export class FlowChecks {
 
   #queue({ event, before, after }: Seen): void {
     const { waiting, config } = after;
+    if (after.goal !== 'run') violated('waits', 'connections wait, and nobody will come for them');
     if (event.type === 'closed' && waiting.some(({ listener }) => listener === event.listener))
       violated('waits', `connections wait for listener ${event.listener}, which is closed`);
     const isOverfull =

@@ -123,7 +123,8 @@ export class HealthChecks {
   #isDoubled(id: number, process: Process, before: PolicyState): boolean {
     const worker = workerOf(before, process.id);
     const isWithdrawn = worker?.withdrawn.includes(id) === true;
-    const isDoubled = this.#known.machine.offered[id]?.doubled === true;
+    const connection = this.#known.machine.offered[id];
+    const isDoubled = connection?.doubled === true && connection.leftTo !== process.id;
     return isWithdrawn && isDoubled && before.waiting.every((connection) => connection.id !== id);
   }
 

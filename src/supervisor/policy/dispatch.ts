@@ -36,10 +36,26 @@ export function dispatch(draft: Draft): void {
 /** A listener is closed: who waits for it is told so, instead of waiting for nobody. */
 export function closed(draft: Draft, listener: string): void {
   const { waiting } = draft.state;
-  for (const connection of waiting) {
-    if (connection.listener === listener) draft.say({ type: 'shed', connection: connection.id });
-  }
+  for (const connection of waiting) if (connection.listener === listener) shed(draft, connection);
   draft.state.waiting = waiting.filter((connection) => connection.listener !== listener);
+}
+
+/** Nobody will come for those that wait: a close tells the client sooner than silence. */
+export function shedAll(draft: Draft): void {
+  for (const connection of draft.state.waiting) shed(draft, connection);
+  draft.state.waiting = [];
+}
+
+function shed(draft: Draft, { id }: Connection): void {
+  draft.say({ type: 'shed', connection: id });
+  // From whom it was withdrawn may have taken it all the same: now it has it alone, unless there are two of them.
+  const holders = draft.workers.filter(({ withdrawn }) => withdrawn.includes(id));
+  if (holders.length !== 1) return;
+  for (const holder of holders) {
+    draft.update(holder.id, (own) => {
+      own.withdrawn = holder.withdrawn.filter((withdrawn) => withdrawn !== id);
+    });
+  }
 }
 
 function isSticky(connection: Connection): boolean {

@@ -1,5 +1,15 @@
 import { scaled } from './copies.ts';
-import { accept, closed, dispatch, nextSpreadMs, requeue, returned, taken, withdraw } from './dispatch.ts';
+import {
+  accept,
+  closed,
+  dispatch,
+  nextSpreadMs,
+  requeue,
+  returned,
+  shedAll,
+  taken,
+  withdraw,
+} from './dispatch.ts';
 import { Draft } from './draft.ts';
 import { drain, kill } from './endings.ts';
 import { forkNotBeforeMs, noteEnd } from './failures.ts';
@@ -216,9 +226,7 @@ function force(draft: Draft): void {
 }
 
 function finishStop(draft: Draft): void {
-  // Nobody will come for these: a close tells the client sooner than silence.
-  for (const { id } of draft.state.waiting) draft.say({ type: 'shed', connection: id });
-  draft.state.waiting = [];
+  shedAll(draft);
   if (draft.state.goal !== 'stop' || draft.workers.length > 0) return;
   draft.state.goal = 'stopped';
   draft.say({ type: 'stopped' });
