@@ -216,6 +216,44 @@ test('dgram-echo.cjs: UDP works as under node:cluster, next to HTTP', async (t) 
   await served.stop();
 });
 
+test('http.cjs, balanced by the system: a standby gets no connection before it serves, and they are counted', async (t) => {
+  const served = await serve(t, 'http.cjs', {
+    env: { NODE_CLUSTER_SCHED_POLICY: 'none' },
+    args: ['--backoff-free', '20'],
+  });
+  const address: AppAddress = { protocol: 'http', port: served.port };
+  const COUNT = 100;
+  const askAll = async () => {
+    const { workers } = await served.until('there is a standby', ({ standbys }) => standbys === 1);
+    const counts = await countFresh(address, COUNT);
+    const serving = workers.filter(({ phase }) => phase === 'serving').map(({ pid }) => pid);
+    t.strictSame(
+      [...counts.keys()].filter((pid) => !serving.includes(pid)),
+      [],
+    );
+    return serving;
+  };
+  const old = await askAll();
+  await served.until('all are counted', ({ counters }) => counters.connections >= COUNT);
+  const load = freshLoad(served, address, 5);
+  await load.succeeded(10);
+  served.signal('SIGHUP');
+  await served.until(
+    'all workers are new ones',
+    ({ workers, reloading }) => !reloading && !workers.some(({ pid }) => old.includes(pid)),
+  );
+  await load.succeeded(10);
+  await load.stop();
+  const before = await askAll();
+  killForGood(before.flatMap((pid) => pid ?? []));
+  await served.until(
+    'others serve',
+    (now) => servingOf(now).filter(({ pid }) => !before.includes(pid)).length === 2,
+  );
+  await askAll();
+  await served.stop();
+});
+
 test('two-listeners.cjs: each listener has its own turn, and a port taken twice is refused', async (t) => {
   const internal = await freePort();
   const served = await serve(t, 'two-listeners.cjs', { env: { PORT_INTERNAL: `${internal}` } });

@@ -56,6 +56,8 @@ interface Rig {
   tell(command: Command): Promise<void>;
   /** Resolves when the worker knows, or has ended. */
   drain(graceMs: number): Promise<void>;
+  /** In rotation; resolves when the worker knows. */
+  serve(): Promise<void>;
   pid(): number;
 }
 
@@ -102,6 +104,15 @@ async function start(
   });
   primary.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
   primary.stdin?.on('error', () => {});
+  /** The channel keeps the order: once this is answered, the worker knows what it was told before. */
+  const isHeard = async (topic: string): Promise<void> => {
+    const id = 9000 + said.length;
+    await rig.tell({
+      do: 'send',
+      message: { t: 'ask', id, topic, body: null, from: 0, timeoutMs: NEVER_MS },
+    });
+    await rig.heard((it) => it.t === 'exit' || (it.t === 'reply' && it['id'] === id));
+  };
   const rig: Rig = {
     primary,
     port,
@@ -130,13 +141,11 @@ async function start(
     },
     async drain(graceMs) {
       await rig.tell({ do: 'send', message: { t: 'drain', graceMs, reason: 'stop' } });
-      // The channel keeps the order: once this is answered, the worker knows that it drains.
-      const id = 9000 + said.length;
-      await rig.tell({
-        do: 'send',
-        message: { t: 'ask', id, topic: 'drains?', body: null, from: 0, timeoutMs: NEVER_MS },
-      });
-      await rig.heard((it) => it.t === 'exit' || (it.t === 'reply' && it['id'] === id));
+      await isHeard('drains?');
+    },
+    async serve() {
+      await rig.tell({ do: 'send', message: { t: 'serve', slot: 1 } });
+      await isHeard('serves?');
     },
     pid: () => Number(said.find((it) => it.t === 'forked')?.['pid']),
   };
@@ -449,9 +458,23 @@ t.test('serving', async (t) => {
     const rig = await start(t, 'http', { settings: { balance: 'none' } });
     t.match(await rig.heard('listens'), { address: '127.0.0.1', port: rig.port });
     await rig.heard('ready');
+    await t.rejects(ask(rig.port), { code: 'ECONNREFUSED' }, 'but not before it is in rotation');
+    await rig.serve();
     t.equal((await ask(rig.port)).text, 'ok');
     t.equal(rig.count('listen') + rig.count('taken'), 0);
   });
+
+  t.test(
+    'balance none: a port that somebody else has taken until it serves is an error of the app’s server',
+    async (t) => {
+      const rig = await start(t, 'http', { settings: { balance: 'none' } });
+      const other = net.createServer().listen(rig.port, '127.0.0.1');
+      await once(other, 'listening');
+      t.teardown(() => other.close());
+      await rig.serve();
+      t.match(await rig.heard('app-error'), { code: 'EADDRINUSE', syscall: 'listen', port: rig.port });
+    },
+  );
 
   t.test('on a Node without cluster._getServer, plain node:cluster serves, and it is said', async (t) => {
     const rig = await start(t, 'http', { preload: 'worker-hides-get-server.cjs' });
@@ -806,6 +829,7 @@ t.test('draining', async (t) => {
 
   t.test('balance none: the shared socket is closed first', async (t) => {
     const rig = await start(t, 'http', { settings: { balance: 'none' } });
+    await rig.serve();
     const client = new Client(rig);
     client.socket.write(GET('/slow'));
     await rig.heard('request');

@@ -319,7 +319,7 @@ export class Service {
   }
 
   #heard(heard: readonly Heard[]): void {
-    const beats = heard.flatMap((one) => this.workers.get(one.worker)?.hear(one) ?? []);
+    const beats = heard.flatMap((one) => this.workers.get(one.worker)?.hear(one, this.counters) ?? []);
     this.handle({ type: 'beats', beats });
   }
 

@@ -5,6 +5,7 @@ import type { ChaosError } from '../../base/errors.ts';
 import type { WorkerBeat } from '../policy/model.ts';
 import type { ServiceSettings } from '../settings.ts';
 import type { Beat, PulsePlace, SockName, ToPrimary, ToWorker, Wire, WorkerSettings } from '../wire.cts';
+import type { Counters } from './counters.ts';
 import { Handles, type Passage } from './handles.ts';
 import { beatOf, type Told } from './messages.ts';
 import { nowMs } from './now.ts';
@@ -40,6 +41,7 @@ export class WorkerProcess {
   readonly id: number;
   readonly #worker: Worker;
   readonly #handles: Handles;
+  readonly #balance: WorkerSettings['balance'];
   /** What it listens on, by listener key. */
   readonly addresses = new Map<string, SockName>();
   beat: Beat | null = null;
@@ -57,6 +59,7 @@ export class WorkerProcess {
   /** @throws the system's error when it cannot start a process */
   constructor(spec: ForkSpec, listener: WorkerListener) {
     this.id = spec.worker;
+    this.#balance = spec.service.policy.balance;
     this.#worker = fork(spec);
     const { process: child } = this.#worker;
     this.#handles = new Handles(child);
@@ -93,7 +96,9 @@ export class WorkerProcess {
   }
 
   /** @returns what the policy reads of its beat */
-  hear(heard: Heard): WorkerBeat {
+  hear(heard: Heard, counters: Pick<Counters, 'connections'>): WorkerBeat {
+    // Where the system balances, connections pass by the primary.
+    if (this.#balance === 'none') counters.connections += heard.beat.taken - (this.beat?.taken ?? 0);
     this.beat = heard.beat;
     return beatOf(heard, this.#told);
   }

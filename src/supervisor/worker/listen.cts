@@ -6,6 +6,7 @@ import type Cluster from 'node:cluster';
 import type * as Net from 'node:net';
 import type * as Os from 'node:os';
 import type * as Path from 'node:path';
+import type * as Util from 'node:util';
 import type { ListenQuery, SockName, ToWorker, WorkerSettings } from '../wire.cts';
 import type { Channel } from './channel.cts';
 import type { Connections } from './connections.cts';
@@ -14,6 +15,7 @@ const cluster = require('node:cluster') as typeof Cluster;
 const net = require('node:net') as typeof Net;
 const os = require('node:os') as typeof Os;
 const path = require('node:path') as typeof Path;
+const { getSystemErrorName } = require('node:util') as typeof Util;
 const { send, later, nowMs } = require('./channel.cjs') as Channel;
 const { intercept, open, speaksHttp } = require('./connections.cjs') as Connections;
 
@@ -39,6 +41,7 @@ interface Shared extends NodeJS.EventEmitter {
   address(): Net.AddressInfo | string | null;
   _getServerData?(): unknown;
   _setServerData?(data: unknown): void;
+  _handle?: Handle | null;
 }
 
 /** An accepted connection or a listening socket: libuv's TCP or Pipe. */
@@ -46,9 +49,12 @@ interface Handle {
   close(): void;
 }
 
-interface Faux extends Handle {
-  onconnection?: (error: number, handle: Handle) => void;
+interface Listening extends Handle {
   listen(backlog: number): number;
+}
+
+interface Faux extends Listening {
+  onconnection?: (error: number, handle: Handle) => void;
   ref(): void;
   unref(): void;
   hasRef(): boolean;
@@ -89,7 +95,9 @@ const asked = new Map<number, (answer: Answer) => void>();
 const listeners = new Map<string, { readonly faux: Faux; readonly server: Shared }>();
 /** Listening sockets that this process accepts on itself. */
 const delegated = new Set<Handle>();
-const state = { seq: 0, closed: false };
+/** What listens when this worker is taken into rotation. */
+const deferred: (() => void)[] = [];
+const state = { seq: 0, serving: false, closed: false };
 
 function createFaux(sockname: SockName, onClose: () => void): Faux {
   let timer: NodeJS.Timeout | null = null;
@@ -193,7 +201,44 @@ function listenThroughPrimary(
   });
 }
 
-/** As node:cluster does it; we only look on. */
+/**
+ * Whoever listens on a shared socket gets connections from the system, and a standby shall not: it listens when it is taken
+ * into rotation. It is bound meanwhile, so that a port that somebody else has is known at once.
+ */
+function deferListen(server: Shared, handle: Listening): void {
+  const original = handle.listen.bind(handle);
+  handle.listen = (backlog) => {
+    if (state.serving) return original(backlog);
+    deferred.push(() => {
+      // Closed meanwhile by the app, or by a drain.
+      if (server._handle !== handle || !delegated.has(handle)) return;
+      const errno = original(backlog);
+      if (errno !== 0) failToListen(server, handle, errno);
+    });
+    return 0;
+  };
+}
+
+/** As `net` does it. */
+function failToListen(server: Shared, handle: Handle, errno: number): void {
+  const code = getSystemErrorName(errno);
+  const address = server.address();
+  handle.close();
+  server._handle = null;
+  const where = typeof address === 'string' ? { address } : { ...address };
+  server.emit(
+    'error',
+    Object.assign(new Error(`listen ${code}`), { errno, code, syscall: 'listen', ...where }),
+  );
+}
+
+/** In rotation from now on. */
+function startAccepting(): void {
+  state.serving = true;
+  for (const listenNow of deferred.splice(0)) listenNow();
+}
+
+/** As node:cluster does it; we look on, and say when. */
 function listenThroughNode(
   original: GetServer,
   server: Shared,
@@ -204,6 +249,7 @@ function listenThroughNode(
   original.call(cluster, server, query, (errno, handle, ...rest) => {
     if (handle && !errno) {
       delegated.add(handle);
+      deferListen(server, handle as Listening);
       server.once('close', () => delegated.delete(handle));
       server.once('listening', () => {
         const address = server.address();
@@ -222,7 +268,7 @@ function listenThroughNode(
  */
 function watchOwn(onListening: OnListening): void {
   intercept.listening = (server) => {
-    const { _handle: handle } = server as { readonly _handle?: Handle | null };
+    const { _handle: handle } = server as Pick<Shared, '_handle'>;
     // Some servers listen on nothing: they are handed their connections.
     if (typeof handle?.close !== 'function' || delegated.has(handle)) return;
     if ([...listeners.values()].some(({ faux }) => faux === handle)) return;
@@ -301,7 +347,7 @@ function unrefAll(): void {
   for (const { faux } of listeners.values()) faux.unref();
 }
 
-const listen = { install, onConnection, onAnswer, stopAccepting, unrefAll };
+const listen = { install, onConnection, onAnswer, startAccepting, stopAccepting, unrefAll };
 
 export type { Handle };
 export type Listen = typeof listen;

@@ -112,6 +112,7 @@ function startWorker(settings: WorkerSettings, exitListeners: number): void {
       case 'listen-error':
         return listen.onAnswer(message);
       case 'serve':
+        listen.startAccepting();
         return place.serve(message.slot);
       case 'drain':
         return void drain(message.graceMs);
