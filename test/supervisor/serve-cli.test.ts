@@ -1167,7 +1167,7 @@ t.test('an app that never listens on TCP is told what it needs, and runs with th
   const killed = await serving(t, [...one, '--boot-timeout', '1s'], { dir });
   t.ok(await eventually(() => killed.log().includes('boot-deadline'), DEADLINE_MS), killed.log());
   t.match(killed.log(), /"msg":"worker is killed"/);
-  t.match(killed.log(), /"hint":"it never listened on TCP; [^"]* --ready online"/);
+  t.match(killed.log(), /"hint":"it never listened on TCP or a unix socket; [^"]* --ready online"/);
   killed.child.kill('SIGTERM');
   await killed.done;
 
