@@ -11,12 +11,13 @@ export const boundMs = {
   stop: ({ config, machine }: Known): number => config.drainMs + machine.world.nature.exitMsMax + 100,
   /**
    * What hung is dead, what never gets ready is given up, and so is a reload to it; then, at worst one by one, each worker
-   * is replaced, and each drain runs into its deadline.
+   * is replaced, and each drain runs into its deadline, or its replacement waits for the back-off: who had to go early counts
+   * as an early death.
    */
   whole: ({ config, machine }: Known): number => {
     const { deadMs, bootMs, backoff, drainMs, workers, standbys, reloadTries } = config;
     const { bootMsMax, exitMsMax } = machine.world.nature;
-    const oneMs = bootMsMax + drainMs + exitMsMax;
+    const oneMs = bootMsMax + Math.max(drainMs, backoff.capMs) + exitMsMax;
     return (
       deadMs + (reloadTries + 2) * (bootMs + backoff.capMs) + (workers + standbys + 2) * oneMs + ORDINARY_MS
     );
