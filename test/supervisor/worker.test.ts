@@ -434,6 +434,19 @@ t.test('serving', async (t) => {
     t.match(await rig.heard('exit'), { code: 0, signal: null });
   });
 
+  t.test(
+    'a request that is under way when a drain begins may still ask a server of its own process',
+    async (t) => {
+      const rig = await start(t, 'upstream');
+      await rig.heard('listen');
+      const asked = ask(rig.port, '/gateway');
+      await rig.heard(({ url }) => url === '/gateway');
+      await rig.drain(NEVER_MS);
+      t.equal((await asked).text, 'inner');
+      t.match(await rig.heard('exit'), { code: 0, signal: null });
+    },
+  );
+
   t.test('an exclusive listener is a side door where others have listened through the primary', async (t) => {
     const rig = await start(t, 'exclusive', { settings: { hasListened: true } });
     const { port } = (await rig.heard('app-listening'))['address'] as { port: number };

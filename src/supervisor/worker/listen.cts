@@ -93,8 +93,10 @@ function freeIndex(key: string, index: number): void {
 
 const asked = new Map<number, (answer: Answer) => void>();
 const listeners = new Map<string, { readonly faux: Faux; readonly server: Shared }>();
-/** Listening sockets that this process accepts on itself. */
+/** Listening sockets that this process accepts on itself, and that are shared: others get what it no longer accepts. */
 const delegated = new Set<Handle>();
+/** Those that are of this process alone: what it serves may depend on them. */
+const own = new Map<object, Handle>();
 /** What listens when this worker is taken into rotation. */
 const deferred: (() => void)[] = [];
 const state = { seq: 0, serving: false, closed: false };
@@ -267,15 +269,32 @@ function listenThroughNode(
  * socket too. As under node:cluster the primary does not announce it: its port may be this worker's alone.
  */
 function watchOwn(onListening: OnListening): void {
+  const reusing = noteReusePort();
   intercept.listening = (server) => {
     const { _handle: handle } = server as Pick<Shared, '_handle'>;
     // Some servers listen on nothing: they are handed their connections.
     if (typeof handle?.close !== 'function' || delegated.has(handle)) return;
     if ([...listeners.values()].some(({ faux }) => faux === handle)) return;
-    delegated.add(handle);
-    server.once('close', () => delegated.delete(handle));
+    if (reusing.has(server)) delegated.add(handle);
+    else own.set(server, handle);
+    server.once('close', () => {
+      delegated.delete(handle);
+      own.delete(server);
+    });
     onListening(server, true);
   };
+}
+
+/** The servers that were told to share their port with other processes: a listening socket does not show it. */
+function noteReusePort(): WeakSet<object> {
+  const reusing = new WeakSet<object>();
+  const prototype = net.Server.prototype as { listen: (...args: unknown[]) => Net.Server };
+  const original = prototype.listen;
+  prototype.listen = function listen(this: Net.Server, ...args: unknown[]): Net.Server {
+    if ((args[0] as { readonly reusePort?: unknown } | null | undefined)?.reusePort) reusing.add(this);
+    return Reflect.apply(original, this, args);
+  };
+  return reusing;
 }
 
 /** Puts back what the primary has read of the connection, before the app's own listeners see the socket. */
@@ -342,12 +361,22 @@ function stopAccepting(): void {
   delegated.clear();
 }
 
+/**
+ * While it drains: a handler that is still at work may ask a server of its own process. Once nobody else is connected,
+ * nobody needs that any more.
+ */
+function closeUnneeded(): void {
+  if (own.size === 0 || open.some(({ server }) => !own.has(server))) return;
+  for (const handle of own.values()) handle.close();
+  own.clear();
+}
+
 /** Listening no longer keeps the process alive. */
 function unrefAll(): void {
   for (const { faux } of listeners.values()) faux.unref();
 }
 
-const listen = { install, onConnection, onAnswer, startAccepting, stopAccepting, unrefAll };
+const listen = { install, onConnection, onAnswer, startAccepting, stopAccepting, closeUnneeded, unrefAll };
 
 export type { Handle };
 export type Listen = typeof listen;

@@ -4,10 +4,12 @@ import type { Socket } from 'node:net';
 import type { Channel } from './channel.cts';
 import type { Connection, Connections } from './connections.cts';
 import type { LastResponses } from './last-responses.cts';
+import type { Listen } from './listen.cts';
 
 const { later, nowMs } = require('./channel.cjs') as Channel;
 const { open, links, speaksHttp } = require('./connections.cjs') as Connections;
 const { closeLingering } = require('./last-responses.cjs') as LastResponses;
+const { closeUnneeded } = require('./listen.cjs') as Listen;
 
 /** An end that the client does not answer with its own. */
 const ENDED_MAX_MS = 1000;
@@ -148,6 +150,7 @@ function sweepUntil(isDone: () => boolean, times: SweepTimes, untilMs: number): 
       closeLingering();
       for (const connection of open) sweepOne(connection, t);
       endUpgraded(t);
+      closeUnneeded();
       if (isDone() || t.atMs >= untilMs) resolve();
       else later.setTimeout(look, SWEEP_MS);
     };
