@@ -273,7 +273,7 @@ function watchOwn(onListening: OnListening): void {
   intercept.listening = (server) => {
     const { _handle: handle } = server as Pick<Shared, '_handle'>;
     // Some servers listen on nothing: they are handed their connections.
-    if (typeof handle?.close !== 'function' || delegated.has(handle)) return;
+    if (typeof handle?.close !== 'function' || delegated.has(handle) || own.get(server) === handle) return;
     if ([...listeners.values()].some(({ faux }) => faux === handle)) return;
     if (reusing.has(server)) delegated.add(handle);
     else own.set(server, handle);
