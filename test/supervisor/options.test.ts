@@ -19,8 +19,6 @@ writeFileSync(join(dir, 'app.js'), '');
 writeFileSync(join(dir, 'other.js'), '');
 mkdirSync(join(dir, 'sub'));
 writeFileSync(join(dir, 'sub/inner.js'), '');
-mkdirSync(join(dir, 'folder'));
-writeFileSync(join(dir, 'folder/index.js'), '');
 
 const MACHINE: Machine = { cores: 3, memoryLimitBytes: null, tmpDir: '/tmp', uid: 1000 };
 
@@ -175,7 +173,7 @@ const BOUNDS: readonly (readonly [OptionKey, readonly unknown[], readonly unknow
   ['metrics', [true, false], ['true', 1, null]],
   ['name', ['a', 'Web-1.x_y'], ['', '-a', 'a b', 'x'.repeat(65), '__proto__', 3]],
   ['cwd', ['sub', '.'], ['app.js', 'nowhere', 3]],
-  ['entry', ['app.js', './other.js', 'app', 'folder'], ['nowhere.js', 'sub', '', 3, 'a\0b']],
+  ['entry', ['app.js', './other.js'], ['nowhere.js', 'sub', '', 3, 'a\0b']],
   ['args', [[], ['a', '--b']], ['a', [1], ['a\0']]],
   ['nodeArgs', [['--inspect']], ['--inspect', [null]]],
   [

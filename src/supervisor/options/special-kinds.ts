@@ -1,5 +1,4 @@
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { accessSync, constants, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nearest } from '../../base/nearest.ts';
@@ -54,29 +53,16 @@ export const entryKind: Kind<string> = {
   read(input, { baseDir }) {
     const path = pathOf(input, baseDir);
     if (path === undefined) return refuse(input, this.expected);
-    const file = fileOf(path);
-    if (file === undefined) return refuse(input, this.expected, noFileHint(path));
-    // As it was named: a folder or a link may lead elsewhere at the next reload.
-    return accessible(file, constants.R_OK)
+    const facts = statSync(path, { throwIfNoEntry: false });
+    if (facts === undefined) return refuse(input, this.expected, missingHint(path));
+    if (!facts.isFile()) {
+      return refuse(input, this.expected, 'that is no file: name the file that node would be started with');
+    }
+    return accessible(path, constants.R_OK)
       ? { value: path }
       : refuse(input, this.expected, 'this user may not read it');
   },
 };
-
-/** The file that node would begin with: for a folder, or without its extension, as `require` finds it. */
-function fileOf(path: string): string | undefined {
-  if (isFile(path)) return path;
-  try {
-    const found = createRequire(path).resolve(path);
-    return isFile(found) ? found : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-}
 
 export const folderKind: Kind<string> = {
   expected: 'a folder that can be entered',
@@ -211,8 +197,7 @@ function accessible(path: string, mode: number): boolean {
   }
 }
 
-function noFileHint(path: string): string {
-  if (existsSync(path)) return 'that is no file: name the file that node would be started with';
+function missingHint(path: string): string {
   const dir = dirname(path);
   try {
     const near = nearest(basename(path), readdirSync(dir));
